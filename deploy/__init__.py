@@ -1,0 +1,1 @@
+"""The command line, the settings file, logging: the one part that knows all the others."""
