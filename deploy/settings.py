@@ -15,11 +15,9 @@ LogFormat = Literal["human", "json"]
 class DeploySettings(BaseModel):
     """Where codeloop keeps its files, and how it logs."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    home: Annotated[Path, AfterValidator(Path.expanduser)] = Path("~/.local/share/codeloop")
+    home: Annotated[Path, AfterValidator(Path.expanduser)] = Path.home() / ".local/share/codeloop"
     """Folder for models, keys and logs; made when it is not there."""
     log_level: LogLevel = "info"
     """Least severe message to log; prompts and code appear at `debug` only."""

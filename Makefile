@@ -1,0 +1,43 @@
+# The two commands that matter: `make serve` and `make test`. Each makes its environment first.
+
+VENV := $(or $(CODELOOP_VENV),$(CURDIR)/.venv)
+export CODELOOP_VENV := $(VENV)
+BIN := $(VENV)/bin
+SOURCES := server evaluator sandbox trainer deploy tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test test-fast check format lock clean
+
+help: ## Show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  ARGS="..." is passed on:  make serve ARGS="--port 9000"   make test ARGS="-k streaming"'
+
+serve: ## Serve the default model; the URL, a key and a curl line appear when it is ready
+	@sh deploy/setup.sh serve
+	@$(BIN)/codeloop serve $(ARGS)
+
+test: ## Run every test that this machine can run
+	@sh deploy/setup.sh test
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: ## Run the tests that need no real engine
+	@sh deploy/setup.sh test
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: ## Check format, lint and types
+	@sh deploy/setup.sh test
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+
+format: ## Put the code into the house's format
+	@sh deploy/setup.sh test
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+lock: ## Resolve the dependencies anew; ARGS="--upgrade" for newer versions
+	@sh deploy/lock.sh $(ARGS)
+
+clean: ## Remove the environment and every cache
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,29 @@
+"""Before any test: our import names are ours, and tests that this machine cannot run say so."""
+
+import importlib.util
+import pathlib
+import shutil
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PARTS = ("deploy", "evaluator", "sandbox", "server", "trainer")
+
+
+def pytest_configure() -> None:
+    """Refuse to run when one of our generic import names belongs to somebody else."""
+    for part in PARTS:
+        ours = ROOT / part / "__init__.py"
+        spec = importlib.util.find_spec(part)
+        if spec is None or spec.origin != str(ours):
+            found = spec and spec.origin
+            raise pytest.UsageError(f"import name {part!r} resolves to {found}, not to {ours}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if shutil.which("nvidia-smi") is not None:
+        return
+    for item in items:
+        if item.get_closest_marker("gpu") is not None:
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU here"))
