@@ -88,5 +88,7 @@ def test_torchvision_is_absent_or_fits_the_installed_torch() -> None:
         "import importlib.util as u\n"
         "if u.find_spec('torch') and u.find_spec('torchvision'): import torchvision"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr[-500:]
