@@ -2,6 +2,8 @@
 
 DeployError                    catch this one to catch them all
 ├── SettingsError              the settings file cannot be read, or says something it may not
+├── LaunchError                a server in a child process did not become ready
+├── PortUnusable               the address to listen on is taken or not ours
 └── ChatError                  the endpoint of `codeloop chat` cannot be had, or broke off
 """
 
@@ -21,6 +23,14 @@ class SettingsError(DeployError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems: Sequence[str] = problems
+
+
+class LaunchError(DeployError):
+    """A server in a child process did not become ready."""
+
+
+class PortUnusable(DeployError):
+    """The address to listen on is taken, or not one of this machine's."""
 
 
 class ChatError(DeployError):

@@ -1,0 +1,5 @@
+"""`python -m deploy` is `codeloop`."""
+
+from deploy.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The gateway: an OpenAI-compatible API over supervised engine processes."""

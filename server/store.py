@@ -1,0 +1,119 @@
+"""The database: API keys and usage rows, through SQLAlchemy; SQLite unless told otherwise.
+
+Calls block and belong in a thread. The schema is Alembic's (`migrations/`), brought up to date
+when the store is opened.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.errors import StoreError
+
+METADATA = sa.MetaData()
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("prefix", sa.String(16), nullable=False, unique=True),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("lanes", sa.JSON, nullable=False),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.Column("expires_at", sa.DateTime),
+    sa.Column("revoked_at", sa.DateTime),
+)
+
+USAGE = sa.Table(
+    "usage",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.DateTime, nullable=False, index=True),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("key_id", sa.Integer, sa.ForeignKey("api_keys.id"), index=True),
+    sa.Column("route", sa.String(40), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("lane", sa.String(8), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("cached_tokens", sa.Integer, nullable=False),
+    sa.Column("reasoning_tokens", sa.Integer, nullable=False),
+    sa.Column("queue_seconds", sa.Float, nullable=False),
+    sa.Column("first_token_seconds", sa.Float),
+    sa.Column("total_seconds", sa.Float, nullable=False),
+)
+
+
+def utc_now() -> dt.datetime:
+    """The time as the store keeps it: UTC, without a zone mark."""
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)
+
+
+class Store:
+    """A database brought up to date, and short transactions on it."""
+
+    def __init__(self, url: str) -> None:
+        """Open and migrate. Raises StoreError naming the database and what is wrong with it."""
+        self.url = url
+        try:
+            self._engine = sa.create_engine(url)
+            if self._engine.dialect.name == "sqlite":
+                event.listen(self._engine, "connect", _tune_sqlite)
+            self._migrate()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(
+                f"the database {url} cannot be opened: {error}; check its path and rights"
+            ) from error
+
+    def rows(
+        self, statement: sa.Select[tuple[object, ...]]
+    ) -> Sequence[sa.Row[tuple[object, ...]]]:
+        """All rows of a query."""
+        with self._engine.connect() as connection:
+            return connection.execute(statement).all()
+
+    def write(
+        self, statement: sa.Executable, rows: Sequence[dict[str, object]] | None = None
+    ) -> int:
+        """Execute in one transaction; returns the number of rows that it touched."""
+        try:
+            with self._engine.begin() as connection:
+                return int(connection.execute(statement, rows).rowcount)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database {self.url} refused a write: {error}") from error
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def _migrate(self) -> None:
+        # Imported here: Alembic takes longer to import than to see that there is nothing to do.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _tune_sqlite(connection: object, record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    # WAL: a writer does not stop readers. NORMAL is safe with it: a power cut loses no consistency.
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
