@@ -3,7 +3,7 @@
 VENV := $(or $(CODELOOP_VENV),$(CURDIR)/.venv)
 export CODELOOP_VENV := $(VENV)
 BIN := $(VENV)/bin
-SOURCES := server evaluator sandbox trainer deploy tests benchmarks
+SOURCES := $(wildcard server evaluator sandbox trainer deploy tests benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast check format lock clean
