@@ -127,4 +127,4 @@ def options(
 
 def main() -> None:
     """Entry point of the installed command."""
-    app()
+    app(prog_name="codeloop")
