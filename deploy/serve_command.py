@@ -2,20 +2,18 @@
 
 import asyncio
 import logging
-import signal
 import socket
 import time
-from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from deploy.errors import PortUnusable
 from deploy.invocation import invocation
-from server.gateway import Gateway, GatewayServer, has_gpu
+from server.gateway import Gateway, has_gpu
 from server.settings import ModelSettings, ServerSettings
 
 log = logging.getLogger(__name__)
@@ -84,19 +82,14 @@ def serve(
 
 
 async def _run(gateway: Gateway, settings: ServerSettings, console: Console, began: float) -> None:
-    server: GatewayServer = gateway.server(
-        on_listening=lambda port: _announce(gateway, settings, port, began)
-    )
-    with console.status("starting the engine: the first token takes about a minute on a CPU"):
-        try:
-            await _until_signal(gateway.start_engines())
-        except BaseException:
-            await gateway.stop_engines()
-            raise
-    try:
-        await server.serve()
-    finally:
-        await gateway.stop_engines()
+    status = console.status("starting the engine: the first token takes about a minute on a CPU")
+
+    def on_ready(port: int) -> None:
+        status.stop()
+        _announce(gateway, settings, port, began)
+
+    with status:
+        await gateway.run(gateway.server(), on_ready)
 
 
 def _announce(gateway: Gateway, settings: ServerSettings, port: int, began: float) -> None:
@@ -165,14 +158,3 @@ def _port_must_be_free(settings: ServerSettings) -> None:
                 f"server.port is {settings.port} on {settings.host}: it cannot be listened on"
                 f" ({error.strerror}); stop what uses it, or choose another with --port"
             ) from error
-
-
-async def _until_signal(starting: Coroutine[Any, Any, None]) -> None:
-    """Run a start that SIGTERM ends early, as Ctrl-C does."""
-    task = asyncio.ensure_future(starting)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        await task
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)

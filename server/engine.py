@@ -5,8 +5,8 @@ crosses the seam are the values below. Implementations: `engine_process` supervi
 (vLLM's host or the scripted engine) on a unix socket.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -65,14 +65,15 @@ class EngineResponse(Protocol):
 class EngineHealth:
     """What a probe or a person sees of an engine.
 
-    restarts: how often a child was started again after it died. detail: a sentence for people.
+    has_started: it was ready at least once. restarts: how often a child was started again after it
+    died. detail: a sentence for people.
     """
 
     state: EngineState
+    has_started: bool = False
     restarts: int = 0
     detail: str = ""
     retry_after_seconds: float = 0.0
-    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -65,6 +65,7 @@ class EngineProcess:
         self._log_path = log_path
         self._on_restart = on_restart
         self._state = EngineState.STOPPED
+        self._has_started = False
         self._restarts = 0
         self._detail = "not started"
         self._typical_start_seconds = FIRST_START_GUESS_SECONDS
@@ -108,6 +109,7 @@ class EngineProcess:
     def health(self) -> EngineHealth:
         return EngineHealth(
             state=self._state,
+            has_started=self._has_started,
             restarts=self._restarts,
             detail=self._detail,
             retry_after_seconds=0.0 if self._state is EngineState.READY else self._until_ready(),
@@ -164,6 +166,7 @@ class EngineProcess:
         except TimeoutError:
             raise self._start_error(f"was not ready in {self._start_seconds:g} s") from None
         self._typical_start_seconds = time.monotonic() - began
+        self._has_started = True
         self._detail = f"ready after {self._typical_start_seconds:.1f} s"
         log.info(
             "engine ready",

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +70,37 @@ class Gateway:
             version=version,
         )
 
-    async def start_engines(self) -> None:
-        """Start every engine; return when all have generated. Raises EngineStartError."""
+    async def run(self, server: "GatewayServer", on_ready: Callable[[int], None]) -> None:
+        """Listen at once, start the engines, serve until a signal, stop the engines.
+
+        Until an engine is ready its requests are answered 503, and the probes tell them apart.
+        on_ready: called with the port when every engine has generated. Raises EngineStartError.
+        """
+        serving = asyncio.create_task(server.serve())
+        starting = asyncio.create_task(self._start_engines())
+        try:
+            await asyncio.wait((serving, server.port), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                on_ready(server.port.result())
+            await serving
+        finally:
+            starting.cancel()
+            server.should_exit = True
+            await asyncio.gather(serving, starting, return_exceptions=True)
+            await self._stop_engines()
+
+    async def _start_engines(self) -> None:
         # One after the other: two vLLM engines measuring free memory at once mislead each other.
         for model in self.catalog.models:
             await model.engine.start()
 
-    async def stop_engines(self) -> None:
-        """End every engine; requests were drained before."""
+    async def _stop_engines(self) -> None:
         await asyncio.gather(*(model.engine.stop(drain_seconds=0) for model in self.catalog.models))
         self.store.close()
 
-    def server(self, *, on_listening: Callable[[int], None] = lambda port: None) -> "GatewayServer":
+    def server(self) -> "GatewayServer":
         """A server for the app; `await server.serve()` runs until a signal."""
         settings = self.settings
         config = uvicorn.Config(
@@ -97,7 +118,7 @@ class Gateway:
             ssl_certfile=settings.tls.certificate if settings.tls else None,
             ssl_keyfile=settings.tls.private_key if settings.tls else None,
         )
-        return GatewayServer(config, self._desk, settings.drain_seconds, on_listening)
+        return GatewayServer(config, self._desk, settings.drain_seconds)
 
     def _served(self, model: ModelSettings) -> ServedModel:
         lanes = {lane: getattr(self.settings.lanes, lane) for lane in LANES}
@@ -162,22 +183,33 @@ def choose_context(model: ModelSettings, family: Family, most_tokens: int) -> in
 class GatewayServer(uvicorn.Server):
     """A uvicorn server that drains: on SIGTERM it stops listening and lets answers end."""
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        desk: Desk,
-        drain_seconds: float,
-        on_listening: Callable[[int], None],
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, desk: Desk, drain_seconds: float) -> None:
         super().__init__(config)
+        self.port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._desk = desk
         self._drain_seconds = drain_seconds
-        self._on_listening = on_listening
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain on SIGTERM and SIGINT.
+
+        uvicorn's own would raise the signal again at the end, and the process would die of it
+        before its engines are stopped.
+        """
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_listening(self.servers[0].sockets[0].getsockname()[1])
+            self.port.set_result(self.servers[0].sockets[0].getsockname()[1])
 
     async def shutdown(self, sockets: Any = None) -> None:
         log.info("draining", extra={"seconds": self._drain_seconds, "live": len(self._desk.live)})

@@ -26,14 +26,11 @@ def router(
 ) -> APIRouter:
     """/health/live, /health/ready, /health/startup, /health and /metrics."""
     routes = APIRouter()
-    was_ready = False
 
     def report() -> tuple[bool, dict[str, object]]:
-        nonlocal was_ready
         engines = {model.name: model.engine.health() for model in catalog.models}
         # Ready means that the default model can be answered now.
         is_ready = engines[catalog.models[0].name].state is EngineState.READY
-        was_ready = was_ready or is_ready
         return is_ready, {
             name: {"state": h.state.value, "restarts": h.restarts, "detail": h.detail}
             for name, h in engines.items()
@@ -57,8 +54,8 @@ def router(
 
     @routes.get("/health/startup", summary="Could answer once", responses=unavailable)
     async def startup() -> Response:
-        _, engines = report()
-        return answer(was_ready, engines)
+        has_started = all(model.engine.health().has_started for model in catalog.models)
+        return answer(has_started, report()[1])
 
     @routes.get(
         "/metrics",
