@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from deploy.check_engine import engine_finding, torch_finding
+from deploy.check_models import model_findings
 from deploy.config import Settings
 from deploy.finding import Finding, Level
 from deploy.machine import (
@@ -52,6 +53,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _port(settings.server.host, settings.server.port)
     yield engine_finding(has_gpu=bool(found))
     yield torch_finding()
+    yield from model_findings(settings.server, home, has_gpu=bool(found))
     yield _hub()
 
 

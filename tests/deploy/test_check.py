@@ -11,11 +11,11 @@ from deploy.config import Settings
 from deploy.finding import Level
 from deploy.machine import available_memory_bytes, existing_parent, gpus
 from deploy.settings import DeploySettings
-from server.settings import ServerSettings
+from server.settings import ModelSettings, ServerSettings
 from tests.deploy.conftest import Codeloop
 
 SUBJECTS = (
-    "python", "cpu", "gpu", "memory", "home", "disk", "database", "port", "engine", "torch", "hub",
+    "python", "cpu", "gpu", "memory", "home", "disk", "database", "port", "engine", "torch", "model", "hub",
 )  # fmt: skip
 
 
@@ -48,6 +48,19 @@ def test_a_home_to_be_made_is_fine_and_leaves_no_trace(tmp_path: pathlib.Path) -
 def test_broken_database_fails(tmp_path: pathlib.Path) -> None:
     (tmp_path / "codeloop.db").write_bytes(b"no database at all, but long enough " * 40)
     assert levels(settings(tmp_path), "database") == [Level.FAIL]
+
+
+def test_a_model_that_is_not_here_yet_is_a_warning(tmp_path: pathlib.Path) -> None:
+    assert levels(settings(tmp_path), "model") == [Level.WARN]
+
+
+def test_a_model_folder_without_its_files_fails(tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}")
+    served = ServerSettings(port=0, models=(ModelSettings(name="broken", source=str(broken)),))
+    chosen = Settings(deploy=DeploySettings(home=tmp_path), server=served)
+    assert levels(chosen, "model") == [Level.FAIL]
 
 
 def test_json_has_one_object_a_finding_and_a_fix_for_all_that_is_not_ok(
