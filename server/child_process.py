@@ -96,6 +96,8 @@ class ChildProcess:
 
     def kill(self) -> bool:
         """Kill every process of the group; False when there is none left."""
+        if self._lifeline is None:
+            return False  # it was ended, and its id may be another's by now
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -153,12 +153,18 @@ class EngineProcess:
         self._detail = "starting"
         socket_path = Path(self._folder.name) / "engine.sock"
         socket_path.unlink(missing_ok=True)
-        self._child = await ChildProcess.spawn(
-            [*self._command.arguments, "--socket", str(socket_path)],
-            trailing=self._command.trailing,
-            environment=self._command.environment,
-            log_path=self._log_path,
-        )
+        try:
+            self._child = await ChildProcess.spawn(
+                [*self._command.arguments, "--socket", str(socket_path)],
+                trailing=self._command.trailing,
+                environment={**self._command.environment, "TMPDIR": self._folder.name},
+                log_path=self._log_path,
+            )
+        except OSError as error:
+            raise EngineStartError(
+                f"the engine of {self.name!r} cannot be started: {error}; free the disk, or let this"
+                " user write its log"
+            ) from error
         self._link = EngineLink(socket_path)
         try:
             async with asyncio.timeout(self._start_seconds):

@@ -6,6 +6,7 @@ the database. A gateway killed with SIGKILL loses at most FLUSH_SECONDS of them.
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from server.engine import TokenCount
 from server.errors import StoreError
-from server.store import USAGE, Store, utc_now
+from server.store import API_KEYS, USAGE, Store, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,30 @@ class Meter:
             await asyncio.sleep(FLUSH_SECONDS)
             # Shielded: a write that has begun must not be forgotten half-way by `stop`.
             await asyncio.shield(self.flush())
+
+
+def usage_by_key(store: Store, *, since: dt.datetime) -> list[dict[str, object]]:
+    """Totals a key and lane, the largest user of tokens first. since: as `utc_now`."""
+    completion = sa.func.sum(USAGE.c.completion_tokens)
+    not_whole = sa.func.sum(sa.case((USAGE.c.outcome == Outcome.COMPLETED.value, 0), else_=1))
+    columns = (
+        API_KEYS.c.prefix,
+        API_KEYS.c.name,
+        USAGE.c.lane,
+        sa.func.count().label("requests"),
+        sa.func.sum(USAGE.c.prompt_tokens).label("prompt_tokens"),
+        sa.func.sum(USAGE.c.cached_tokens).label("cached_tokens"),
+        completion.label("completion_tokens"),
+        not_whole.label("not_whole"),
+    )
+    query = (
+        sa.select(*columns)
+        .join_from(USAGE, API_KEYS)
+        .where(USAGE.c.at >= since)
+        .group_by(API_KEYS.c.id, USAGE.c.lane)
+        .order_by(completion.desc())
+    )
+    return [dict(row._mapping) for row in store.rows(query)]
 
 
 def _row(usage: Usage) -> dict[str, object]:
