@@ -19,19 +19,24 @@ def known_models() -> Mapping[str, Mapping[str, Any]]:
     return {entry["source"]: entry["config"] for entry in files}
 
 
-def find_known_model(text: str) -> str:
-    """The hub id that `text` means, in any case of letters, without its owner if one likes.
-
-    The start of a name is enough where one model alone starts so. Raises ModelNotFound with the
-    candidates or the nearest names.
-    """
+def exact_known_model(text: str) -> str | None:
+    """The hub id that is `text` in any case of letters, with its owner or without; else None."""
     wanted = text.strip().lower()
-    names = {hub_id: _names(hub_id) for hub_id in known_models()}
-    for hub_id, known in names.items():
-        if wanted in known:
-            return hub_id
+    return next((hub_id for hub_id in known_models() if wanted in _names(hub_id)), None)
+
+
+def find_known_model(text: str) -> str:
+    """The hub id that `text` means: itself, or the start of it where one model alone starts so.
+
+    Raises ModelNotFound with the candidates or the nearest names.
+    """
+    if exact := exact_known_model(text):
+        return exact
+    wanted = text.strip().lower()
     starts = [
-        h for h, known in names.items() if wanted and any(k.startswith(wanted) for k in known)
+        hub_id
+        for hub_id in known_models()
+        if wanted and any(name.startswith(wanted) for name in _names(hub_id))
     ]
     if len(starts) == 1:
         return starts[0]
@@ -40,7 +45,7 @@ def find_known_model(text: str) -> str:
             f"{text!r} is the start of {len(starts)} model names: {', '.join(starts)}; give one of"
             " them"
         )
-    by_short_name = {known[1]: hub_id for hub_id, known in names.items()}
+    by_short_name = {_names(hub_id)[1]: hub_id for hub_id in known_models()}
     near = difflib.get_close_matches(wanted.rpartition("/")[2], by_short_name, n=3, cutoff=0.4)
     shown = [by_short_name[name] for name in near] or list(known_models())
     raise ModelNotFound(

@@ -78,13 +78,14 @@ def plan(
     """Lay the model out for `concurrency` sequences of `context_tokens`, prompt plus answer.
 
     weight_format: None means the checkpoint's own. context_limit_tokens: how far the model may go;
-    None means what its config says. The first split of `splits` with room is taken. Raises DoesNotFit with what is needed,
-    what there is and the ways out; ModelError when the context is past the limit or the model
-    cannot be split over so many GPUs.
+    None means what its config says. The first split of `splits` with room is taken.
+
+    Raises DoesNotFit with what is needed, what there is and the ways out, or when the context is
+    past the limit; ModelError when the model cannot be split over so many GPUs.
     """
     limit = context_limit_tokens or shape.max_position_tokens
     if not 1 <= context_tokens <= limit:
-        raise ModelError(
+        raise DoesNotFit(
             f"{shape.name}: a context of {context_tokens:,} tokens is outside what the model can"
             f" do, 1 to {limit:,}; ask for {limit:,} or less"
         )
