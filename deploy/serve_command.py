@@ -13,7 +13,8 @@ from rich.console import Console
 
 from deploy.errors import PortUnusable
 from deploy.invocation import invocation
-from server.gateway import Gateway, has_gpu
+from server.gateway import Gateway
+from server.served_models import has_gpu
 from server.settings import ModelSettings, ServerSettings
 
 log = logging.getLogger(__name__)

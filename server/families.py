@@ -148,8 +148,7 @@ def family_of_folder(folder: Path) -> Family:
         raise ModelCorrupt(
             f"{path} cannot be read as JSON: {error}; fetch the model again"
         ) from None
-    origin = str(config.get("_name_or_path", ""))
-    return recognise(config, f"{origin} {folder.name}")
+    return recognise(config, f"{config.get('_name_or_path', '')} {folder.name}")
 
 
 def _matches(match: Match, config: Mapping[str, Any], name: str) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,33 +13,19 @@ from fastapi import FastAPI
 
 from server.app import build_app
 from server.auth import Authenticator
-from server.catalog import Catalog, ServedModel
-from server.engine import Engine
-from server.engine_process import EngineProcess
-from server.errors import ApiError, DoesNotFit
+from server.catalog import Catalog
+from server.errors import ApiError
 from server.exchange import Desk
-from server.families import Family
 from server.http_protocol import protocol_with_header_deadline
 from server.keys import KeyRing
-from server.lanes import Admission
 from server.metering import Meter
 from server.metrics import Metrics
-from server.model_folder import check_folder
-from server.model_store import ModelStore
 from server.pulse import Pulse
-from server.scripted_engine import scripted_command, scripted_family
-from server.settings import LANES, ModelSettings, ServerSettings
+from server.served_models import ServedModels
+from server.settings import ServerSettings
 from server.store import Store
-from server.vllm_engine import vllm_command
 
 log = logging.getLogger(__name__)
-
-DEFAULT_CONTEXT_TOKENS = 8192
-
-
-def has_gpu() -> bool:
-    """Whether an NVIDIA driver is at hand; asked without importing torch."""
-    return shutil.which("nvidia-smi") is not None and Path("/dev/nvidiactl").exists()
 
 
 class Gateway:
@@ -55,8 +40,12 @@ class Gateway:
         self.metrics = Metrics()
         self.store = Store(f"sqlite:///{home / 'codeloop.db'}")
         self.keys = KeyRing(self.store)
-        self._home = home
-        self.catalog = Catalog([self._served(model) for model in settings.models])
+        served = ServedModels(
+            settings,
+            home=home,
+            on_restart=lambda name: self.metrics.engine_restarts.labels(name).inc(),
+        )
+        self.catalog = Catalog([served.make(model) for model in settings.models])
         self._desk = Desk(
             meter=Meter(self.store),
             metrics=self.metrics,
@@ -119,65 +108,6 @@ class Gateway:
             ssl_keyfile=settings.tls.private_key if settings.tls else None,
         )
         return GatewayServer(config, self._desk, settings.drain_seconds)
-
-    def _served(self, model: ModelSettings) -> ServedModel:
-        lanes = {lane: getattr(self.settings.lanes, lane) for lane in LANES}
-        root, family, context_tokens, has_chat_template, engine = self._engine(model)
-        return ServedModel(
-            name=model.name,
-            aliases=model.aliases,
-            root=root,
-            family=family,
-            max_model_len=context_tokens,
-            has_chat_template=has_chat_template,
-            engine=engine,
-            admission=Admission(model.concurrency, lanes),
-        )
-
-    def _engine(self, model: ModelSettings) -> tuple[str, Family, int, bool, Engine]:
-        if model.engine == "scripted":
-            context_tokens = model.context_tokens or DEFAULT_CONTEXT_TOKENS
-            command = scripted_command(model, context_tokens=context_tokens)
-            return (
-                "scripted",
-                scripted_family(),
-                context_tokens,
-                True,
-                self._process(model, command),
-            )
-        folder = ModelStore(self._home / "models").resolve(model.source or model.name, pull=True)
-        facts = check_folder(folder)
-        context_tokens = choose_context(model, facts.family, facts.max_context_tokens)
-        command = vllm_command(
-            model,
-            folder=folder,
-            family=facts.family,
-            context_tokens=context_tokens,
-            has_gpu=has_gpu(),
-        )
-        process = self._process(model, command)
-        return str(folder), facts.family, context_tokens, facts.has_chat_template, process
-
-    def _process(self, model: ModelSettings, command: Any) -> EngineProcess:
-        return EngineProcess(
-            model.name,
-            command,
-            start_seconds=self.settings.start_seconds,
-            log_path=self._home / "logs" / f"engine-{model.name.replace('/', '_')}.log",
-            on_restart=lambda name: self.metrics.engine_restarts.labels(name).inc(),
-        )
-
-
-def choose_context(model: ModelSettings, family: Family, most_tokens: int) -> int:
-    """The context length to serve. Raises DoesNotFit when more is asked than the model has."""
-    if model.context_tokens is None:
-        return min(family.default_context_tokens or most_tokens, most_tokens)
-    if model.context_tokens > most_tokens:
-        raise DoesNotFit(
-            f"server.models {model.name!r}: context_tokens is {model.context_tokens}, but the model"
-            f" reads at most {most_tokens}; lower it or drop it"
-        )
-    return model.context_tokens
 
 
 class GatewayServer(uvicorn.Server):

@@ -68,25 +68,26 @@ def router(settings: ServerSettings, authenticator: Authenticator, catalog: Cata
             raise refusal(answer.status, content, max_model_len=model.max_model_len)
         return Response(content, media_type="application/json")
 
-    @_post(routes, "/tokenize", TokenizeRequest, "Token ids of a prompt or a conversation")
     async def tokenize(request: Request) -> Response:
         return await relay(request, TokenizeRequest, "/tokenize")
 
-    @_post(routes, "/detokenize", DetokenizeRequest, "Text of token ids")
     async def detokenize(request: Request) -> Response:
         return await relay(request, DetokenizeRequest, "/detokenize")
 
+    for endpoint, wire, summary in (
+        (tokenize, TokenizeRequest, "Token ids of a prompt or a conversation"),
+        (detokenize, DetokenizeRequest, "Text of token ids"),
+    ):
+        routes.add_api_route(
+            f"/{endpoint.__name__}",
+            endpoint,
+            methods=["POST"],
+            summary=summary,
+            response_model=None,
+            responses={200: {"description": "As the engine answers"}, **ERRORS},
+            openapi_extra={"requestBody": body_schema(wire), "security": SECURITY},
+        )
     return routes
-
-
-def _post(routes: APIRouter, path: str, wire: type[BaseModel], summary: str) -> Any:
-    return routes.post(
-        path,
-        summary=summary,
-        response_model=None,
-        responses={200: {"description": "As the engine answers"}, **ERRORS},
-        openapi_extra={"requestBody": body_schema(wire), "security": SECURITY},
-    )
 
 
 def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -4,7 +4,7 @@ Every field's docstring is also its text in `codeloop config example` and in the
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -24,7 +24,7 @@ class LaneSettings(_Table):
     """One lane: who waits where, and for how long."""
 
     share: float = Field(gt=0, le=1)
-    """Largest fraction of a model's concurrency that this lane may hold at once."""
+    """Largest fraction of a model's concurrency that this lane and those below may hold together."""
     queue: int = Field(ge=0)
     """Most requests waiting for a slot; one more is refused at once with 429 and Retry-After."""
     queue_seconds: float = Field(gt=0)
@@ -34,7 +34,7 @@ class LaneSettings(_Table):
 
 
 class LanesSettings(_Table):
-    """The four lanes, highest priority first."""
+    """The four lanes, highest priority first; a key that is left out keeps the lane's default."""
 
     ide: LaneSettings = LaneSettings(share=1.0, queue=64, queue_seconds=2, request_seconds=60)
     """Inline completion: short answers that are worthless when late."""
@@ -46,6 +46,18 @@ class LanesSettings(_Table):
         share=0.5, queue=1024, queue_seconds=600, request_seconds=7200
     )
     """Rollouts of a training run, on what is left."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults_of_keys_left_out(cls, tables: Any) -> Any:
+        if not isinstance(tables, dict):
+            return tables
+        return {
+            lane: cls.model_fields[lane].default.model_dump() | table
+            if lane in LANES and isinstance(table, dict)
+            else table
+            for lane, table in tables.items()
+        }
 
 
 class ModelSettings(_Table):
@@ -60,7 +72,7 @@ class ModelSettings(_Table):
     engine: Literal["vllm", "scripted"] = "vllm"
     """`vllm` runs the model; `scripted` replays prepared tokens and needs no model at all."""
     family: str = ""
-    """Model family (a file of server/families); empty means recognised from the model's config."""
+    """Model family (a file of server/families); empty means recognised from the model itself."""
     context_tokens: int | None = Field(default=None, ge=16)
     """Longest prompt plus answer; unset means the family's default, or the model's own limit if smaller."""
     concurrency: int = Field(default=32, ge=1)

@@ -1,0 +1,74 @@
+"""Short names of models, and where each comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Made on this machine by a program of ours; needs no hub.
+
+    sha256: of model.safetensors, None when it may differ between machines. num_bytes: on disk.
+    """
+
+    program: str
+    about: str
+    sha256: str | None
+    num_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnHub:
+    """A repository of the hub."""
+
+    repository: str
+    about: str
+
+
+NAMES: Mapping[str, Embedded | OnHub] = {
+    "smollm2-135m": Embedded(
+        program="server.make_smollm2",
+        about="SmolLM2-135M-Instruct, inside a package: the default without a GPU",
+        sha256="7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b",
+        num_bytes=GIB // 3,
+    ),
+    "tiny-64k": Embedded(
+        program="server.make_tiny",
+        about="random weights, 64K window: for tests",
+        sha256=None,
+        num_bytes=GIB // 64,
+    ),
+    "deepcoder-14b": OnHub(
+        repository="agentica-org/DeepCoder-14B-Preview",
+        about="reasoning about code: the default on a GPU",
+    ),
+    "deepseek-r1-distill-qwen-1.5b": OnHub(
+        repository="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", about="reasoning, small"
+    ),
+    "deepseek-r1-distill-qwen-14b": OnHub(
+        repository="deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", about="what DeepCoder began as"
+    ),
+    "deepseek-coder-v2-lite-base": OnHub(
+        repository="deepseek-ai/DeepSeek-Coder-V2-Lite-Base", about="fill-in-the-middle for editors"
+    ),
+    "deepseek-coder-v2-lite-instruct": OnHub(
+        repository="deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct", about="fast chat"
+    ),
+    "deepseek-coder-v2-instruct": OnHub(
+        repository="deepseek-ai/DeepSeek-Coder-V2-Instruct", about="236B, for eight GPUs"
+    ),
+    "qwen2.5-coder-1.5b-instruct": OnHub(
+        repository="Qwen/Qwen2.5-Coder-1.5B-Instruct", about="small, fills in the middle"
+    ),
+    "qwen2.5-coder-7b-instruct": OnHub(
+        repository="Qwen/Qwen2.5-Coder-7B-Instruct", about="fills in the middle, calls tools"
+    ),
+    "qwen2.5-coder-14b-instruct": OnHub(
+        repository="Qwen/Qwen2.5-Coder-14B-Instruct", about="fills in the middle, calls tools"
+    ),
+    "qwen2.5-coder-32b-instruct": OnHub(
+        repository="Qwen/Qwen2.5-Coder-32B-Instruct", about="fills in the middle, calls tools"
+    ),
+}
