@@ -23,12 +23,12 @@ from pathlib import Path
 import orjson
 
 from benchmarks.load import Endpoint, Generators, Load, chat_body, load_generators
+from benchmarks.process import resident_bytes
 from benchmarks.report import Report, parse
 from benchmarks.servers import (
     WHOLE_CHAT_LANE,
     child_server,
     free_port,
-    resident_bytes,
     scripted_engine,
     scripted_gateway,
     through,

@@ -12,10 +12,10 @@ for the gateway beside the two others, so its processor time a call is printed a
 from collections import defaultdict
 
 from benchmarks.load import Endpoint, Generators, Load, chat_body, load_generators
+from benchmarks.process import cpu_seconds
 from benchmarks.report import Report, parse
 from benchmarks.servers import (
     WHOLE_CHAT_LANE,
-    cpu_seconds,
     scripted_engine,
     scripted_gateway,
     through,

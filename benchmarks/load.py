@@ -28,6 +28,7 @@ TAIL_BYTES = 2048
 CALL_SECONDS = 900.0
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+NUMBER = "{number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,9 @@ class Load:
     concurrency: callers of a closed loop, each with one call at a time. They stop after `calls`
     in all, or start none after `seconds`. arrivals_per_second: an open loop instead, which does
     not wait for answers; for `seconds`, at random times from a fixed seed. warm_up: calls that
-    are made first and not counted.
+    are made first and not counted. NUMBER in the body becomes another number in every call, so
+    that no prompt is in a prefix cache. hang_up_after_events: the client leaves then.
+    read_bytes_per_second: the pace of a client that reads slowly.
     """
 
     endpoint: Endpoint
@@ -72,6 +75,8 @@ class Load:
     seconds: float | None = None
     arrivals_per_second: float | None = None
     warm_up: int = 0
+    hang_up_after_events: int | None = None
+    read_bytes_per_second: float | None = None
 
 
 class Call(NamedTuple):
@@ -210,7 +215,7 @@ async def _carry_out(load: Load) -> Outcome:
 async def _caller(load: Load) -> AsyncIterator[Callable[[], Any]]:
     content = orjson.dumps(load.body)
     async with load.endpoint.session() as session:
-        yield lambda: make_call(session, load.route, content)
+        yield lambda: make_call(session, load, content)
 
 
 async def _closed_loop(call: Callable[[], Any], load: Load) -> Outcome:
@@ -242,38 +247,58 @@ async def _open_loop(call: Callable[[], Any], per_second: float, seconds: float)
     return Outcome(calls=[task.result() for task in tasks])
 
 
-async def make_call(session: aiohttp.ClientSession, route: str, content: bytes) -> Call:
+async def make_call(session: aiohttp.ClientSession, load: Load, content: bytes) -> Call:
     """One POST, its answer read to the end. Never raises for what the server does."""
-    began = first = time.monotonic()
-    status, num_events, tail, has_retry_after, fault = 0, 0, b"", False, ""
-    is_stream = False
+    if NUMBER.encode() in content:
+        content = content.replace(NUMBER.encode(), b"%d" % time.monotonic_ns())
+    reading = _Reading()
+    began = time.monotonic()
+    status, has_retry_after, fault = 0, False, ""
     try:
-        async with session.post(route, data=content) as answer:
+        async with session.post(load.route, data=content) as answer:
             status = answer.status
-            is_stream = answer.content_type == "text/event-stream"
             has_retry_after = "retry-after" in answer.headers
-            async for chunk in answer.content.iter_any():
-                if not num_events and not tail:
-                    first = time.monotonic()
-                # An end of event that is cut in two is found in the kept tail's last byte.
-                num_events += (tail[-1:] + chunk).count(END_OF_EVENT)
-                tail = (tail + chunk)[-TAIL_BYTES:] if len(chunk) < TAIL_BYTES else chunk
+            fault = await reading.read(answer, load)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         fault = type(error).__name__
+    tokens = COMPLETION_TOKENS.findall(reading.tail)
     ended = time.monotonic()
-    if not fault and status == 200 and is_stream:
-        fault = _stream_fault(tail)
-    tokens = COMPLETION_TOKENS.findall(tail)
     return Call(
         began=began,
-        first=first,
+        first=reading.first or ended,
         ended=ended,
         status=status,
-        num_events=num_events,
+        num_events=reading.num_events,
         num_tokens=int(tokens[-1]) if tokens else 0,
         has_retry_after=has_retry_after,
         fault=fault,
     )
+
+
+class _Reading:
+    """One answer as it comes in."""
+
+    def __init__(self) -> None:
+        self.first = 0.0
+        self.num_events = 0
+        self.tail = b""
+
+    async def read(self, answer: aiohttp.ClientResponse, load: Load) -> str:
+        """Read to the end, or as far as the load says; returns the fault."""
+        async for chunk in answer.content.iter_any():
+            if not self.first:
+                self.first = time.monotonic()
+            # An end of event that is cut in two is found in the last byte of the kept tail.
+            self.num_events += (self.tail[-1:] + chunk).count(END_OF_EVENT)
+            self.tail = (self.tail + chunk)[-TAIL_BYTES:]
+            if load.hang_up_after_events and self.num_events >= load.hang_up_after_events:
+                answer.close()
+                return "hung up"
+            if load.read_bytes_per_second:
+                await asyncio.sleep(len(chunk) / load.read_bytes_per_second)
+        if answer.status == 200 and answer.content_type == "text/event-stream":
+            return _stream_fault(self.tail)
+        return ""
 
 
 def _stream_fault(tail: bytes) -> str:

@@ -22,9 +22,6 @@ WHOLE_CHAT_LANE = (
 )
 """For measurements that are not about lanes: the one lane may use all slots."""
 
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
 
 def free_port() -> int:
     """A loopback port that nobody listens on now."""
@@ -120,17 +117,6 @@ def behind(launched: Launched) -> Endpoint:
     (pid,) = launched.engine_pids()
     arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     return Endpoint(socket=arguments[arguments.index(b"--socket") + 1].decode())
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident memory of one process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time that one process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
 
 def _answers(url: str) -> bool:
