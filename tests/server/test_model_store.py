@@ -1,0 +1,142 @@
+"""The store: a model is there whole or not at all, and stays what it was."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.errors import ModelCorrupt, ModelError, ModelNotFound
+from server.model_manifest import NAME, read_manifest
+from server.model_names import NAMES
+from server.model_store import PARTIAL_PREFIX, ModelStore
+
+
+def copied(store: ModelStore, folder: Path, name: str = "mine") -> Path:
+    return store.pull(name, copy_of=folder).path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A whole model of no size, with a file that must not be taken along."""
+    import struct
+
+    model = tmp_path / "DeepCoder-checkpoint"
+    model.mkdir()
+    config = {
+        "architectures": ["Qwen2ForCausalLM"],
+        "vocab_size": 8,
+        "max_position_embeddings": 131072,
+    }
+    (model / "config.json").write_text(json.dumps(config))
+    (model / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0}}}))
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    weights = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
+    (model / "model.safetensors").write_bytes(weights)
+    (model / "optimizer.bin").write_bytes(b"pickle")
+    return model
+
+
+def test_a_copied_model_has_a_manifest_of_every_file_and_tensor(
+    store: ModelStore, folder: Path
+) -> None:
+    path = copied(store, folder)
+    manifest = read_manifest(path)
+    assert set(manifest["files"]) == {"config.json", "tokenizer.json", "model.safetensors"}
+    assert manifest["tensors"] == {
+        "w": {"dtype": "BF16", "shape": [2], "file": "model.safetensors"}
+    }
+    assert manifest["family"] == "deepcoder"  # known from the folder it was copied from
+    assert [model.name for model in store.list()] == ["mine"]
+    assert store.resolve("mine", pull=False) == path
+
+
+def test_a_second_pull_changes_nothing(store: ModelStore, folder: Path) -> None:
+    before = (copied(store, folder) / NAME).read_text()
+    assert (copied(store, folder) / NAME).read_text() == before
+
+
+def test_one_changed_byte_is_found(store: ModelStore, folder: Path) -> None:
+    path = copied(store, folder) / "model.safetensors"
+    assert store.verify("mine").name == "mine"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelCorrupt, match=r"model\.safetensors has sha256"):
+        store.verify("mine")
+
+
+def test_what_was_interrupted_is_not_there_and_a_new_pull_makes_it_whole(
+    store: ModelStore, folder: Path
+) -> None:
+    partial = store.root / f"{PARTIAL_PREFIX}mine"
+    partial.mkdir(parents=True)
+    (partial / "model.safetensors").write_bytes(b"half")
+    assert store.list() == []
+    with pytest.raises(ModelNotFound):
+        store.get("mine")
+    copied(store, folder)
+    store.verify("mine")
+    assert not partial.exists()
+
+
+def test_a_removed_model_is_gone(store: ModelStore, folder: Path) -> None:
+    copied(store, folder)
+    store.remove("mine")
+    assert store.list() == []
+    with pytest.raises(ModelNotFound, match="no model 'mine'"):
+        store.remove("mine")
+
+
+def test_a_damaged_folder_is_not_taken_in(store: ModelStore, folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ModelCorrupt):
+        copied(store, folder)
+    assert store.list() == []
+
+
+def test_a_folder_is_served_where_it_is(store: ModelStore, folder: Path) -> None:
+    assert store.resolve(str(folder), pull=False) == folder
+
+
+@pytest.mark.parametrize("source", ["no-such-model", "../etc", "a b", "", "x/y/z"])
+def test_a_name_that_means_nothing_lists_those_that_do(store: ModelStore, source: str) -> None:
+    with pytest.raises(ModelNotFound) as refusal:
+        store.resolve(source, pull=True)
+    assert "deepcoder-14b" in str(refusal.value)
+
+
+def test_a_known_model_that_is_not_here_says_how_to_get_it(store: ModelStore) -> None:
+    for name in NAMES:
+        with pytest.raises(ModelNotFound, match=f"codeloop models pull {name}"):
+            store.resolve(name, pull=False)
+
+
+def test_a_hub_that_cannot_be_reached_lists_the_ways_without_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    command = [sys.executable, "-m", "deploy", "--home", str(tmp_path), "models", "pull", "a/b"]
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{port}"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    for way in ("--from", "HF_ENDPOINT", "HTTPS_PROXY", "smollm2-135m"):
+        assert way in done.stderr
+
+
+def test_a_disk_without_room_is_named_with_what_is_needed(
+    store: ModelStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.model_sources.SPARE_BYTES", 2**60)
+    with pytest.raises(ModelError, match="make room"):
+        copied(store, folder)
+    assert store.list() == []
