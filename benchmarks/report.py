@@ -14,9 +14,13 @@ FULL_ROUNDS = 5
 
 
 def parse(
-    description: str | None, *, rounds: int = FULL_ROUNDS, models: Sequence[str] = ()
+    description: str | None,
+    *,
+    rounds: int = FULL_ROUNDS,
+    models: Sequence[str] = (),
+    minutes: float = 0,
 ) -> argparse.Namespace:
-    """The command line that all benchmarks have in common; with --model where it is offered."""
+    """The command line that all benchmarks have in common; --model and --minutes where they fit."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,6 +29,8 @@ def parse(
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     if models:
         parser.add_argument("--model", choices=models, default=models[0], help="what is served")
+    if minutes:
+        parser.add_argument("--minutes", type=float, default=None, help=f"full run: {minutes:g}")
     arguments = parser.parse_args()
     if arguments.rounds is None:
         arguments.rounds = min(rounds, QUICK_ROUNDS) if arguments.quick else rounds
