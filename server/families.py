@@ -1,10 +1,10 @@
 """Model families as data: what a model needs that its folder does not say.
 
-One TOML file a family in `families/`. A family is recognised from the model's config and from
-its name, the first file in alphabetical order that matches most exactly; `generic` takes the rest.
+One TOML file a family in `families/`. A family is recognised from the model's config, its name and
+its tokenizer; of several that match, the one that names the model most fully; `generic` takes the
+rest.
 """
 
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.errors import ModelCorrupt, ModelError
+from server.errors import ModelError
+from server.json_file import read_json
+from server.tokenizer_file import added_tokens
 
 FOLDER = Path(__file__).parent / "families"
 GENERIC = "generic"
@@ -32,6 +34,8 @@ class Match(_Data):
     """One of these is part of the model's name, in lower case."""
     not_names: tuple[str, ...] = ()
     """None of these is part of it."""
+    tokens: tuple[str, ...] = ()
+    """All of these are added tokens of its tokenizer."""
     config: Mapping[str, Any] = Field(default_factory=dict)
     """Keys of the config and the values they must have."""
 
@@ -60,6 +64,8 @@ class Yarn(_Data):
     """Contexts up to here need no scaling."""
     factor: float
     original_tokens: int
+    rope_theta: float
+    """The model's own rotary base: an override that leaves it out falls back to 10,000."""
 
 
 class Family(_Data):
@@ -67,7 +73,8 @@ class Family(_Data):
 
     name: str
     title: str
-    match: Match | None = None
+    match: tuple[Match, ...] = ()
+    """A model is of the family when one of these holds."""
     default_context_tokens: int | None = None
     """Context served unless told otherwise; None means all that the model has."""
     max_context_tokens: int | None = None
@@ -90,7 +97,8 @@ class Family(_Data):
     def hf_overrides(self, context_tokens: int) -> dict[str, Any]:
         """Config values that make the engine serve that context; empty when it can as it is.
 
-        vLLM 0.32 no longer multiplies the length by the YaRN factor: both must be said.
+        vLLM 0.32 no longer multiplies the length by the YaRN factor: both must be said. It takes
+        `rope_parameters` as a whole in place of the config's.
         """
         if self.yarn is None or context_tokens <= self.yarn.above_tokens:
             return {}
@@ -100,6 +108,7 @@ class Family(_Data):
                 "rope_type": "yarn",
                 "factor": self.yarn.factor,
                 "original_max_position_embeddings": self.yarn.original_tokens,
+                "rope_theta": self.yarn.rope_theta,
             },
         }
 
@@ -110,9 +119,8 @@ def load_families() -> Mapping[str, Family]:
     families = {}
     for path in sorted(FOLDER.glob("*.toml")):
         try:
-            families[path.stem] = Family(
-                name=path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))
-            )
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            families[path.stem] = Family.model_validate({**content, "name": path.stem})
         except (tomllib.TOMLDecodeError, ValidationError) as error:
             raise ModelError(f"the family file {path} cannot be read: {error}") from error
     return families
@@ -126,40 +134,41 @@ def family(name: str) -> Family:
     return families[name]
 
 
-def recognise(config: Mapping[str, Any], name: str) -> Family:
-    """The family of a model by its config and its name (folder or hub id).
-
-    Of several that match, the one that asks for most wins.
-    """
+def recognise(
+    config: Mapping[str, Any], name: str, *, tokens: frozenset[str] = frozenset()
+) -> Family:
+    """The family of a model by its config, its name (folder or hub id) and its added tokens."""
     found = [
-        (_exactness(candidate.match), candidate)
+        (_exactness(match, name.lower()), candidate.name)
         for candidate in load_families().values()
-        if candidate.match and _matches(candidate.match, config, name.lower())
+        for match in candidate.match
+        if _matches(match, config, name.lower(), tokens)
     ]
-    return max(found, key=lambda pair: pair[0])[1] if found else family(GENERIC)
+    return family(max(found)[1] if found else GENERIC)
 
 
-def family_of_folder(folder: Path) -> Family:
-    """The family of a model folder. Raises ModelCorrupt when its config cannot be read."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelCorrupt(
-            f"{path} cannot be read as JSON: {error}; fetch the model again"
-        ) from None
-    return recognise(config, f"{config.get('_name_or_path', '')} {folder.name}")
+def family_of_folder(folder: Path, *, known_as: str = "") -> Family:
+    """The family of a model folder. Raises ModelCorrupt when config or tokenizer cannot be read.
+
+    known_as: names that it has besides its folder's, such as the hub id that it came from.
+    """
+    config = read_json(folder / "config.json")
+    name = f"{config.get('_name_or_path', '')} {folder.name} {known_as}"
+    return recognise(config, name, tokens=added_tokens(folder))
 
 
-def _matches(match: Match, config: Mapping[str, Any], name: str) -> bool:
+def _matches(match: Match, config: Mapping[str, Any], name: str, tokens: frozenset[str]) -> bool:
     architectures = config.get("architectures") or []
     return (
         (not match.architectures or any(a in match.architectures for a in architectures))
         and (not match.names or any(part in name for part in match.names))
         and not any(part in name for part in match.not_names)
+        and tokens.issuperset(match.tokens)
         and all(config.get(key) == value for key, value in match.config.items())
     )
 
 
-def _exactness(match: Match) -> int:
-    return bool(match.architectures) + 2 * bool(match.names) + len(match.config)
+def _exactness(match: Match, name: str) -> tuple[int, int]:
+    """Longest part of the name that is matched, then how much else is asked for."""
+    longest = max((len(part) for part in match.names if part in name), default=0)
+    return longest, len(match.tokens) + len(match.config) + bool(match.architectures)

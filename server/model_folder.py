@@ -4,7 +4,6 @@ Reads configs, headers and the tokenizer's vocabulary, never a weight: it takes 
 second for any size, and finds what would otherwise come up minutes later in an engine's log.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 
 from server.errors import ModelCorrupt, ModelNotFound
 from server.families import Family, family, family_of_folder
-from server.safetensors_header import read_header
+from server.json_file import read_json
+from server.tokenizer_file import NAME as TOKENIZER
+from server.tokenizer_file import read_tokenizer
+from server.weight_files import weights_bytes
 
-INDEX = "model.safetensors.index.json"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+OLD_TOKENIZER = "tokenizer.model"
 CONFIG_OF_TOKENIZER = "tokenizer_config.json"
 
 
@@ -40,20 +41,18 @@ def check_folder(path: Path) -> ModelFacts:
     """The facts of a folder that can be served. Raises ModelNotFound or ModelCorrupt."""
     if not path.is_dir():
         raise ModelNotFound(f"{path} is no folder: a model is a folder with config.json in it")
-    config = _read_json(path / "config.json")
-    weights_bytes = sum(
-        tensor.num_bytes for file in _weight_files(path) for tensor in read_header(file).values()
-    )
-    vocab_size = _vocab_size(path, config)
-    _check_tokenizer(path, vocab_size)
+    config = read_json(path / "config.json")
+    num_bytes = weights_bytes(path)
+    vocab_size = _positive(path, config, "vocab_size")
     found = _family(path)
+    _check_tokenizer(path, config, found)
     return ModelFacts(
         path=path,
         family=found,
         max_context_tokens=_max_context_tokens(path, config, found),
         vocab_size=vocab_size,
         has_chat_template=_has_chat_template(path),
-        weights_bytes=weights_bytes,
+        weights_bytes=num_bytes,
         config=config,
     )
 
@@ -61,82 +60,51 @@ def check_folder(path: Path) -> ModelFacts:
 def _family(path: Path) -> Family:
     """The one in the store's manifest, where there is one: the pull knew where the model came from."""
     if (path / "manifest.json").is_file():
-        name = _read_json(path / "manifest.json").get("family")
+        name = read_json(path / "manifest.json").get("family")
         if isinstance(name, str):
             return family(name)
     return family_of_folder(path)
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelCorrupt(
-            f"{path.parent} has no {path.name}: it is no model in Hugging Face's layout; fetch or"
-            " convert the model again"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelCorrupt(f"{path} cannot be read as JSON: {error}; fetch it again") from None
-    if not isinstance(content, dict):
-        raise ModelCorrupt(f"{path} holds no JSON object; fetch it again")
-    return content
+def _positive(path: Path, config: Mapping[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or value < 1:
+        raise ModelCorrupt(f"{path / 'config.json'}: {key} is {value!r}: it must be positive")
+    return value
 
 
-def _weight_files(path: Path) -> list[Path]:
-    if (path / INDEX).exists():
-        weight_map = _read_json(path / INDEX).get("weight_map")
-        if not isinstance(weight_map, dict):
-            raise ModelCorrupt(f"{path / INDEX} has no weight_map; fetch it again")
-        names = sorted(set(weight_map.values()))
-        if missing := [name for name in names if not (path / name).is_file()]:
+def _check_tokenizer(path: Path, config: Mapping[str, Any], family: Family) -> None:
+    """Refuse a tokenizer that cannot be this model's. The older format is left to the engine."""
+    tokenizer = read_tokenizer(path)
+    if tokenizer is None:
+        if not (path / OLD_TOKENIZER).is_file():
             raise ModelCorrupt(
-                f"{path} lacks {len(missing)} of its {len(names)} weight files, {missing[0]} first:"
-                " fetch the model again, the files that are whole are kept"
+                f"{path} has neither {TOKENIZER} nor {OLD_TOKENIZER}: copy the model's own tokenizer"
+                " files beside its config.json"
             )
-        return [path / name for name in names]
-    files = sorted(path.glob("*.safetensors"))
-    if files:
-        return files
-    if any(path.glob("*.bin")):
-        raise ModelCorrupt(
-            f"{path} has its weights as pickle (*.bin), which runs code when it is loaded: only"
-            " safetensors is served; convert it, or fetch a safetensors revision"
+        return
+    largest, vocab_size = max(tokenizer.ids, default=-1), config["vocab_size"]
+    if not 0 <= largest < vocab_size:
+        raise _foreign(
+            path, f"has token ids up to {largest}, but config.json has a vocab_size of {vocab_size}"
         )
-    raise ModelCorrupt(f"{path} has no *.safetensors: the weights are missing; fetch them again")
+    ends = config.get("eos_token_id")
+    for end in ends if isinstance(ends, list) else [ends]:
+        if isinstance(end, int) and end not in tokenizer.ids:
+            raise _foreign(path, f"has no token {end}, which config.json has as eos_token_id")
+    for tag in family.reasoning_tags or ():
+        if tag not in tokenizer.added:
+            raise _foreign(path, f"has no token {tag}, with which {family.title} reasons")
 
 
-def _vocab_size(path: Path, config: Mapping[str, Any]) -> int:
-    size = config.get("vocab_size")
-    if not isinstance(size, int) or size < 1:
-        raise ModelCorrupt(f"{path / 'config.json'}: vocab_size is {size!r}: it must be positive")
-    return size
-
-
-def _check_tokenizer(path: Path, vocab_size: int) -> None:
-    if not any((path / name).is_file() for name in TOKENIZER_FILES):
-        raise ModelCorrupt(
-            f"{path} has neither {' nor '.join(TOKENIZER_FILES)}: copy the model's own tokenizer"
-            " files beside its config.json"
-        )
-    if not (path / TOKENIZER_FILES[0]).is_file():
-        return  # the older format is read by the engine
-    tokenizer = _read_json(path / TOKENIZER_FILES[0])
-    vocabulary = tokenizer.get("model", {}).get("vocab", {})
-    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [len(vocabulary) - 1]
-    largest = max([*ids, *(added["id"] for added in tokenizer.get("added_tokens", ()))], default=-1)
-    if largest < 0 or largest >= vocab_size:
-        raise ModelCorrupt(
-            f"{path / TOKENIZER_FILES[0]} has token ids up to {largest}, but config.json has a"
-            f" vocab_size of {vocab_size}: it is another model's tokenizer; copy this model's own"
-        )
+def _foreign(path: Path, why: str) -> ModelCorrupt:
+    return ModelCorrupt(
+        f"{path / TOKENIZER} {why}: it is another model's tokenizer; copy this model's own"
+    )
 
 
 def _max_context_tokens(path: Path, config: Mapping[str, Any], family: Family) -> int:
-    own = config.get("max_position_embeddings")
-    if not isinstance(own, int) or own < 1:
-        raise ModelCorrupt(
-            f"{path / 'config.json'}: max_position_embeddings is {own!r}: it must be positive"
-        )
+    own = _positive(path, config, "max_position_embeddings")
     if family.yarn:
         return max(own, family.max_context_tokens or own)
     return min(own, family.max_context_tokens or own)
@@ -146,4 +114,4 @@ def _has_chat_template(path: Path) -> bool:
     if (path / "chat_template.jinja").is_file():
         return True
     tokenizer_config = path / CONFIG_OF_TOKENIZER
-    return tokenizer_config.is_file() and bool(_read_json(tokenizer_config).get("chat_template"))
+    return tokenizer_config.is_file() and bool(read_json(tokenizer_config).get("chat_template"))

@@ -1,11 +1,13 @@
 """Families: told apart where the configs are alike, and their markup to the letter."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.errors import ModelError
-from server.families import Family, family, load_families, recognise
+from server.families import Family, family, family_of_folder, load_families, recognise
 
 QWEN2 = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2"}
 DEEPSEEK2 = {"architectures": ["DeepseekV2ForCausalLM"]}
@@ -17,6 +19,7 @@ DEEPSEEK2 = {"architectures": ["DeepseekV2ForCausalLM"]}
         (QWEN2, "agentica-org/DeepCoder-14B-Preview", "deepcoder"),
         (QWEN2, "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", "deepseek-r1-distill-qwen"),
         (QWEN2, "Qwen/Qwen2.5-Coder-7B-Instruct", "qwen2.5-coder"),
+        (QWEN2, "Qwen/Qwen2.5-Coder-1.5B-Instruct", "qwen2.5-coder-small"),
         (QWEN2, "somebody/finetune", "generic"),
         (DEEPSEEK2, "deepseek-ai/DeepSeek-Coder-V2-Lite-Base", "deepseek-coder-v2-lite-base"),
         (DEEPSEEK2, "deepseek-ai/DeepSeek-Coder-V2-Lite-Instruct", "deepseek-coder-v2"),
@@ -30,6 +33,18 @@ def test_a_model_is_recognised_by_config_and_name(
     config: dict[str, Any], name: str, expected: str
 ) -> None:
     assert recognise(config, name).name == expected
+
+
+def test_a_reasoning_finetune_without_a_telling_name_is_recognised_by_its_tokens(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(QWEN2))
+    tokens = [{"id": 1, "content": "<think>"}, {"id": 2, "content": "</think>"}]
+    tokenizer = {"model": {"vocab": {"a": 0}}, "added_tokens": tokens}
+    assert family_of_folder(tmp_path).name == "generic"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert family_of_folder(tmp_path).name == "deepseek-r1-distill-qwen"
+    assert family_of_folder(tmp_path, known_as="my-DeepCoder").name == "deepcoder"
 
 
 def test_markup_is_to_the_letter() -> None:
@@ -63,7 +78,13 @@ def test_yarn_is_asked_for_only_past_the_models_own_window() -> None:
     assert coder.hf_overrides(32768) == {}
     overrides = coder.hf_overrides(131072)
     assert overrides["max_position_embeddings"] == 131072
-    assert overrides["rope_parameters"]["original_max_position_embeddings"] == 32768
+    # The engine takes these in place of the config's: what is left out is lost.
+    assert overrides["rope_parameters"] == {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 32768,
+        "rope_theta": 1e6,
+    }
     assert family("deepcoder").hf_overrides(131072) == {}
 
 

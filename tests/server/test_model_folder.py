@@ -9,6 +9,7 @@ import pytest
 
 from server.errors import ModelCorrupt, ModelNotFound
 from server.model_folder import check_folder
+from server.weight_files import INDEX
 
 CONFIG = {
     "architectures": ["Qwen2ForCausalLM"],
@@ -16,7 +17,10 @@ CONFIG = {
     "max_position_embeddings": 4096,
     "hidden_size": 2,
 }
-TOKENIZER = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}}, "added_tokens": [{"id": 7}]}
+TOKENIZER = {
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}},
+    "added_tokens": [{"id": 7, "content": "<end>"}],
+}
 
 
 def safetensors(path: Path, name: str, values: int = 4) -> None:
@@ -39,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
         name = f"model-0000{number}-of-00002.safetensors"
         safetensors(model / name, f"tensor{number}")
         weight_map[f"tensor{number}"] = name
-    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (model / INDEX).write_text(json.dumps({"weight_map": weight_map}))
     return model
 
 
@@ -79,11 +83,41 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(b"<html>not found</html>"),
         "is no safetensors file",
     ),
+    "shard under another's name": (
+        lambda f: (f / "model-00001-of-00002.safetensors").write_bytes(
+            (f / "model-00002-of-00002.safetensors").read_bytes()
+        ),
+        "lacks 1 of the tensors that model.safetensors.index.json says it has, tensor1 first",
+    ),
+    "shard missing and no index": (
+        lambda f: [(f / name).unlink() for name in (INDEX, "model-00001-of-00002.safetensors")],
+        "lacks 1 of its 2 weight files, model-00001-of-00002.safetensors",
+    ),
+    "index points elsewhere": (
+        lambda f: rewrite(f, INDEX, weight_map={"tensor1": "../other/model.safetensors"}),
+        "tensor1 in '../other/model.safetensors'",
+    ),
+    "no weights": (
+        lambda f: [path.unlink() for path in f.glob("*.safetensors*")],
+        "the weights are missing",
+    ),
     "weights as pickle": (only_pickle, "only safetensors is served"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "copy the model's own tokenizer"),
     "another model's tokenizer": (
         lambda f: rewrite(f, "config.json", vocab_size=7),
         "token ids up to 7, but config.json has a vocab_size of 7",
+    ),
+    "another model's end token": (
+        lambda f: rewrite(f, "config.json", eos_token_id=[7, 5]),
+        "has no token 5, which config.json has as eos_token_id",
+    ),
+    "tokenizer without reasoning tokens": (
+        lambda f: rewrite(f, "config.json", _name_or_path="agentica-org/DeepCoder-14B-Preview"),
+        "has no token <think>",
+    ),
+    "tokenizer no tokenizer": (
+        lambda f: (f / "tokenizer.json").write_text('{"model": null}'),
+        "is no tokenizer",
     ),
     "no vocabulary size": (
         lambda f: rewrite(f, "config.json", vocab_size=None),
@@ -115,3 +149,9 @@ def test_a_model_without_chat_template_is_known_to_have_none(folder: Path) -> No
     assert not check_folder(folder).has_chat_template
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     assert check_folder(folder).has_chat_template
+
+
+def test_the_older_tokenizer_format_is_left_to_the_engine(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"sentencepiece")
+    assert check_folder(folder).family.name == "generic"

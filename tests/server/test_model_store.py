@@ -37,7 +37,9 @@ def folder(tmp_path: Path) -> Path:
         "max_position_embeddings": 131072,
     }
     (model / "config.json").write_text(json.dumps(config))
-    (model / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 0}}}))
+    tokens = [{"id": 1, "content": "<think>"}, {"id": 2, "content": "</think>"}]
+    tokenizer = {"model": {"vocab": {"a": 0}}, "added_tokens": tokens}
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
     header = json.dumps({"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
     weights = struct.pack("<Q", len(header)) + header + b"\0\0\0\0"
     (model / "model.safetensors").write_bytes(weights)
