@@ -15,7 +15,15 @@ from deploy.settings import LogFormat, LogLevel
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-_QUIET_LIBRARIES = ("httpx", "httpcore", "huggingface_hub", "asyncio", "filelock", "alembic")
+_QUIET_LIBRARIES = (
+    "alembic",
+    "asyncio",
+    "filelock",
+    "httpcore",
+    "httpx",
+    "huggingface_hub",
+    "uvicorn",
+)
 """Libraries whose `info` is about themselves; they speak from `warning` on."""
 
 
@@ -75,7 +83,8 @@ class HumanFormatter(logging.Formatter):
 
 def fields(record: logging.LogRecord) -> Mapping[str, Any]:
     """What the caller passed as `extra`."""
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
+    hidden = _STANDARD_FIELDS | {"color_message"}  # uvicorn's own colouring
+    return {key: value for key, value in vars(record).items() if key not in hidden}
 
 
 def _timestamp(record: logging.LogRecord) -> datetime:

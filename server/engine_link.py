@@ -1,5 +1,6 @@
 """HTTP to an engine over its unix socket."""
 
+import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import aiohttp
 
 from server.engine import EngineRequest
 from server.errors import EngineBroken
+
+PIECE_BYTES = 64 * 1024
 
 READ_BUFFER_BYTES = 256 * 1024
 """What one answer may hold back in us when its client reads slowly; the engine waits past it."""
@@ -30,9 +33,12 @@ class EngineLink:
         headers = {"content-type": "application/json"}
         if request.request_id:
             headers["x-request-id"] = request.request_id
+        # A large body as a file is written in pieces, and the loop serves others between them.
+        is_large = len(request.body) > PIECE_BYTES
+        data = io.BytesIO(request.body) if is_large else request.body
         try:
             answer = await self._session.request(
-                request.method, "http://engine" + request.path, data=request.body, headers=headers
+                request.method, "http://engine" + request.path, data=data, headers=headers
             )
         except (aiohttp.ClientError, OSError) as error:
             raise EngineBroken(f"The engine went away: {error}") from error

@@ -4,79 +4,121 @@ Written last, before the one rename that makes the model visible; `verify` holds
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.errors import ModelCorrupt
 from server.safetensors_header import read_header
+from server.transfer import Progress, silent
 
 NAME = "manifest.json"
 SCHEMA = 1
 READ_BYTES = 4 * 2**20
 
-Progress = Callable[[str], None]
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
-def silent(message: str) -> None:
-    """A progress that says nothing."""
+class FileFact(_Data):
+    """One file as it was when the model came in."""
+
+    sha256: str
+    num_bytes: int = Field(alias="bytes")
 
 
-def write_manifest(folder: Path, *, name: str, source: str, family: str) -> None:
+class TensorPlace(_Data):
+    """One tensor as the header of its file describes it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    file: str
+
+
+class Manifest(_Data):
+    """What a stored model is and was."""
+
+    version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    name: str
+    source: str
+    """Hub id, the program that made it, or the absolute path that it was copied from."""
+    revision: str | None = None
+    """The hub's commit, for a model that came from there."""
+    family: str
+    created: str
+    """When it came into the store, as ISO 8601."""
+    tokenizer_sha256: str | None
+    files: Mapping[str, FileFact]
+    tensors: Mapping[str, TensorPlace]
+
+
+def write_manifest(
+    folder: Path, *, name: str, source: str, revision: str | None, family: str
+) -> None:
     """Hash everything in the folder and write the manifest beside it."""
     files = {
-        str(path.relative_to(folder)): {"sha256": sha256(path), "bytes": path.stat().st_size}
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != NAME
+        file: FileFact(sha256=sha256(folder / file), num_bytes=(folder / file).stat().st_size)
+        for file in _files(folder)
     }
     tensors = {
-        tensor: {"dtype": fact.dtype, "shape": list(fact.shape), "file": file.name}
+        tensor: TensorPlace(dtype=fact.dtype, shape=fact.shape, file=file.name)
         for file in sorted(folder.glob("*.safetensors"))
         for tensor, fact in read_header(file).items()
     }
-    manifest = {
-        "schema": SCHEMA,
-        "name": name,
-        "source": source,
-        "family": family,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tokenizer_sha256": files.get("tokenizer.json", {}).get("sha256"),
-        "files": files,
-        "tensors": tensors,
-    }
-    (folder / NAME).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    tokenizer = files.get("tokenizer.json")
+    manifest = Manifest(
+        name=name,
+        source=source,
+        revision=revision,
+        family=family,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        tokenizer_sha256=tokenizer.sha256 if tokenizer else None,
+        files=files,
+        tensors=tensors,
+    )
+    (folder / NAME).write_text(manifest.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> Mapping[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a stored model. Raises ModelCorrupt."""
     path = folder / NAME
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelCorrupt(f"{path} cannot be read: {error}; pull the model again") from None
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-        raise ModelCorrupt(
-            f"{path} is not of schema {SCHEMA}: it was written by another version of codeloop;"
-            " pull the model again"
-        )
-    return manifest
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        why = str(error)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = f"{'.'.join(map(str, first['loc'])) or 'the text'}: {first['msg']}"
+    raise ModelCorrupt(
+        f"{path} is no manifest of schema {SCHEMA} ({why}): it was damaged, or written by another"
+        f" version of codeloop; `codeloop models remove {folder.name}`, then pull the model again"
+    )
 
 
 def verify(folder: Path, progress: Progress = silent) -> None:
-    """Hash every file of the manifest. Raises ModelCorrupt for the first that differs."""
-    for name, expected in read_manifest(folder)["files"].items():
+    """Hash every file of the manifest. Raises ModelCorrupt for the first that differs or is new."""
+    files = read_manifest(folder).files
+    way_out = f"`codeloop models remove {folder.name}`, then pull the model again"
+    for name, expected in files.items():
         path = folder / name
         progress(f"hashing {name}")
         if not path.is_file():
-            raise ModelCorrupt(f"{path} is missing: pull the model again")
+            raise ModelCorrupt(f"{path} is missing: {way_out}")
         found = sha256(path)
-        if found != expected["sha256"]:
+        if found != expected.sha256:
             raise ModelCorrupt(
-                f"{path} has sha256 {found[:12]}…: its manifest says {expected['sha256'][:12]}…;"
-                " the file was changed or damaged, pull the model again"
+                f"{path} has sha256 {found[:12]}…: its manifest says {expected.sha256[:12]}…;"
+                f" the file was changed or damaged: {way_out}"
             )
+    if added := [name for name in _files(folder) if name not in files]:
+        raise ModelCorrupt(
+            f"{folder / added[0]} is not in the manifest: it was added later and may change what the"
+            " model answers; delete it, or keep such a model in a folder outside the store"
+        )
 
 
 def sha256(path: Path) -> str:
@@ -86,3 +128,12 @@ def sha256(path: Path) -> str:
         while piece := file.read(READ_BYTES):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[str]:
+    """Names of all files below, the manifest's own left out."""
+    return [
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / NAME
+    ]
