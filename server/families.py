@@ -65,7 +65,7 @@ class Yarn(_Data):
     factor: float
     original_tokens: int
     rope_theta: float
-    """The model's own rotary base: an override that leaves it out falls back to 10,000."""
+    """The model's own rotary base; left out, the engine's default for the architecture decides."""
 
 
 class Family(_Data):

@@ -64,6 +64,11 @@ def cut(folder: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-3])
 
 
+def without(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink()
+
+
 def only_pickle(folder: Path) -> None:
     for path in folder.glob("*.safetensors*"):
         path.unlink()
@@ -90,7 +95,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "lacks 1 of the tensors that model.safetensors.index.json says it has, tensor1 first",
     ),
     "shard missing and no index": (
-        lambda f: [(f / name).unlink() for name in (INDEX, "model-00001-of-00002.safetensors")],
+        lambda f: without(f, INDEX, "model-00001-of-00002.safetensors"),
         "lacks 1 of its 2 weight files, model-00001-of-00002.safetensors",
     ),
     "index points elsewhere": (
@@ -98,7 +103,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "tensor1 in '../other/model.safetensors'",
     ),
     "no weights": (
-        lambda f: [path.unlink() for path in f.glob("*.safetensors*")],
+        lambda f: without(f, *(path.name for path in f.glob("*.safetensors*"))),
         "the weights are missing",
     ),
     "weights as pickle": (only_pickle, "only safetensors is served"),
