@@ -20,18 +20,20 @@ def _prepare(body: dict[str, Any], wire: ChatRequest, model: ServedModel) -> Non
             code="no_chat_template",
             param="messages",
         )
-    refuse_tools_without_parser(body, model)
+    prepare_tools(body, model)
     if model.family.system_prompt == "none":
         body["messages"] = fold_system_prompt(body["messages"])
 
 
-def refuse_tools_without_parser(body: dict[str, Any], model: ServedModel) -> None:
-    """Raise ApiError 400 for tools that the model may call or not, when it was never taught how.
+def prepare_tools(body: dict[str, Any], model: ServedModel) -> None:
+    """Make calls of tools work with a model that was never taught to make them, where they can.
 
-    A forced call works with any model: the engine constrains the answer to the tool's schema.
+    A forced call can: held to the tool's schema (`strict`), any model makes one. Whether to call
+    cannot be left to such a model. Raises ApiError 400 then.
     """
-    is_left_to_model = body.get("tool_choice") in (None, "auto")
-    if body.get("tools") and is_left_to_model and not model.family.tool_parser:
+    if not body.get("tools") or model.family.tool_parser or body.get("tool_choice") == "none":
+        return
+    if body.get("tool_choice") in (None, "auto"):
         raise ApiError(
             400,
             f"tools with tool_choice 'auto' is not supported by {model.name!r}: its family"
@@ -40,6 +42,11 @@ def refuse_tools_without_parser(body: dict[str, Any], model: ServedModel) -> Non
             code="unsupported_parameter",
             param="tools",
         )
+    for tool in body["tools"]:
+        # Chat nests the function, responses do not.
+        function = tool.get("function", tool)
+        if isinstance(function, dict):
+            function["strict"] = True
 
 
 def fold_system_prompt(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.catalog import ServedModel
-from server.chat import refuse_tools_without_parser
+from server.chat import prepare_tools
 from server.errors import ApiError
 from server.generation import Dialect
 from server.protocol import ResponsesRequest
@@ -21,7 +21,7 @@ def _prepare(body: dict[str, Any], wire: ResponsesRequest, model: ServedModel) -
             code="no_chat_template",
             param="input",
         )
-    refuse_tools_without_parser(body, model)
+    prepare_tools(body, model)
     body["store"] = False
 
 
