@@ -5,6 +5,7 @@ neither the server nor the engine. Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -127,4 +128,6 @@ def options(
 
 def main() -> None:
     """Entry point of the installed command."""
+    # Keys, usage, logs and models are this user's business.
+    os.umask(0o077)
     app(prog_name="codeloop")
