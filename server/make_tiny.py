@@ -10,7 +10,7 @@ thousands of tokens a second on a CPU.
 import sys
 from pathlib import Path
 
-from server.make_smollm2 import find_gguf
+from server.make_smollm2 import find_gguf, need_libraries, save_tokenizer
 
 SEED = 0
 CONTEXT_TOKENS = 65536
@@ -20,15 +20,15 @@ VOCABULARY_MULTIPLE = 64
 
 def main(destination: Path) -> None:
     """Write the folder."""
+    need_libraries()
+    gguf = find_gguf()
     import torch
     from transformers import AddedToken, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
-    gguf = find_gguf()
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     tokenizer.add_tokens(
         [AddedToken(token, special=False, normalized=False) for token in ADDED_TOKENS]
     )
-    tokenizer.model_max_length = CONTEXT_TOKENS
     rounded = -(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
     config = Qwen2Config(
         vocab_size=rounded,
@@ -46,9 +46,8 @@ def main(destination: Path) -> None:
     )
     torch.manual_seed(SEED)
     model = Qwen2ForCausalLM(config).to(torch.bfloat16)
-    model.config._name_or_path = "tiny-64k"
     model.save_pretrained(destination)
-    tokenizer.save_pretrained(destination)
+    save_tokenizer(tokenizer, destination, context_tokens=CONTEXT_TOKENS)
 
 
 if __name__ == "__main__":

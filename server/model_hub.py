@@ -22,10 +22,9 @@ def fetch(repository: str, destination: Path, progress: Progress) -> str:
     ModelError where there is no room.
     """
     # Imported here: the server that has its models needs neither the hub nor its client.
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub import HfApi, snapshot_download, utils
 
-    disable_progress_bars()
+    utils.disable_progress_bars()  # type: ignore[attr-defined]  # exported by another name
     progress(f"asking the hub for {repository}")
     with _translated(repository):
         info = HfApi().model_info(repository, files_metadata=True)

@@ -16,7 +16,7 @@ from server.safetensors_header import read_header
 from server.transfer import Progress, silent
 
 NAME = "manifest.json"
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 READ_BYTES = 4 * 2**20
 
 

@@ -1,9 +1,14 @@
-"""Short names of models, and where each comes from."""
+"""Names of models: the short ones, hub ids, and what a text means that a person gave for one."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.errors import ModelNotFound
+
 GIB = 2**30
+HUB_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+$")
+STORE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +29,27 @@ class OnHub:
     """A repository of the hub."""
 
     repository: str
-    about: str
+    about: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a name or a hub id means.
+
+    name: of its folder in a store. where: it comes from; None for a name of the user's own, whose
+    files can only be copied from a folder.
+    """
+
+    text: str
+    name: str
+    where: Embedded | OnHub | None
+
+    @property
+    def origin(self) -> str | None:
+        """The program or the repository that it comes from; manifests record it."""
+        if isinstance(self.where, Embedded):
+            return self.where.program
+        return self.where.repository if self.where else None
 
 
 NAMES: Mapping[str, Embedded | OnHub] = {
@@ -72,3 +97,31 @@ NAMES: Mapping[str, Embedded | OnHub] = {
         repository="Qwen/Qwen2.5-Coder-32B-Instruct", about="fills in the middle, calls tools"
     ),
 }
+
+
+def read_source(text: str) -> Source:
+    """The meaning of a short name, a hub id or a store name. Raises ModelNotFound for none of them.
+
+    A hub id that has a short name is stored under that one, so that nothing is fetched twice.
+    """
+    if text in NAMES:
+        return Source(text=text, name=text, where=NAMES[text])
+    if not HUB_ID.match(text):
+        if not STORE_NAME.match(text):
+            raise unknown(text)
+        return Source(text=text, name=text, where=None)
+    for name, known in NAMES.items():
+        if isinstance(known, OnHub) and known.repository.lower() == text.lower():
+            return Source(text=text, name=name, where=known)
+    short = text.rpartition("/")[2].lower()
+    if not STORE_NAME.match(short):
+        raise unknown(text)
+    return Source(text=text, name=short, where=OnHub(repository=text))
+
+
+def unknown(text: str) -> ModelNotFound:
+    """The error for a text that means no model."""
+    return ModelNotFound(
+        f"the model {text!r} is neither in the store, nor a folder, nor a hub id (owner/name);"
+        f" known names are {', '.join(NAMES)}"
+    )

@@ -1,33 +1,37 @@
 """The model store: a folder with one folder a model, each with a manifest.
 
-A model appears by one rename when it is whole, and never half: an interrupted pull leaves a
-hidden folder that the next pull of the same name goes on with or clears away.
+A model appears by one rename when it is whole, and never half: an interrupted download leaves a
+hidden folder with which the next pull of the same name goes on; any other half is cleared away.
 """
 
 import contextlib
 import fcntl
-import os
-import re
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from server import model_manifest, model_sources
-from server.errors import ModelCorrupt, ModelNotFound
-from server.families import recognise
+from server import model_manifest
+from server.errors import ModelCorrupt, ModelError, ModelNotFound
 from server.model_folder import check_folder
-from server.model_manifest import Progress, silent
-from server.model_names import NAMES, Embedded
+from server.model_intake import sync_folder, take_in
+from server.model_names import OnHub, Source, read_source, unknown
+from server.transfer import Progress, silent
+
+log = logging.getLogger(__name__)
 
 PARTIAL_PREFIX = ".partial-"
-HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*/[\w.-]+$")
-STORE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+PATH_STARTS = ("/", "./", "../", "~")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """One model of the store. num_bytes: of all its files."""
+    """One model of the store.
+
+    source: hub id, the program that made it, or the absolute path that it was copied from.
+    num_bytes: of all its files.
+    """
 
     name: str
     path: Path
@@ -46,21 +50,34 @@ class ModelStore:
     def resolve(self, source: str, *, pull: bool, progress: Progress = silent) -> Path:
         """The folder of a stored name, of a path, or of what can be pulled.
 
-        pull: fetch what is not here; without it, ModelNotFound says how to. Raises ModelError.
+        A folder is used where it is. pull: fetch what is not here; without it, ModelNotFound says
+        how to. Raises ModelError.
         """
         folder = Path(source).expanduser()
-        if "/" in source and folder.is_dir():
+        if source.startswith(PATH_STARTS) or source in (".", ".."):
+            if not folder.is_dir():
+                raise unknown(source)
             return folder.resolve()
-        stored = self.root / store_name(source)
-        if (stored / model_manifest.NAME).is_file():
-            return stored
-        if source not in NAMES and not HUB_ID.match(source):
+        if stored := self.find(source):
+            return stored.path
+        if source and folder.is_dir():
+            return folder.resolve()
+        if read_source(source).where is None:
             raise unknown(source)
         if not pull:
             raise ModelNotFound(
                 f"the model {source!r} is not in {self.root}: `codeloop models pull {source}` gets it"
             )
         return self.pull(source, progress=progress).path
+
+    def find(self, text: str) -> StoredModel | None:
+        """The stored model of that name or hub id, else None.
+
+        Raises ModelCorrupt, and ModelError when another model is stored under the name.
+        """
+        with contextlib.suppress(ModelNotFound):
+            return self._find(read_source(text))
+        return None
 
     def pull(
         self, source: str, *, copy_of: Path | None = None, progress: Progress = silent
@@ -69,136 +86,127 @@ class ModelStore:
 
         copy_of: a local folder to take the files from. Raises ModelError.
         """
-        if copy_of is None and source not in NAMES and not HUB_ID.match(source):
+        wanted = read_source(source)
+        if copy_of is None and wanted.where is None:
             raise unknown(source)
-        name = store_name(source)
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self._locked(name, progress):
-            target = self.root / name
-            if (target / model_manifest.NAME).is_file():
-                progress(f"{name} is here already")
-                return self.get(name)
-            partial = self.root / f"{PARTIAL_PREFIX}{name}"
-            partial.mkdir(exist_ok=True)
-            origin = self._fill(source, partial, copy_of, progress)
-            progress("hashing")
-            # The source may say more than the config does: it is how DeepCoder is told apart.
-            family = recognise(check_folder(partial).config, f"{source} {origin} {name}")
-            model_manifest.write_manifest(partial, name=name, source=origin, family=family.name)
-            _sync(partial)
-            partial.rename(target)
-            _sync_folder(self.root)
-        return self.get(name)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with self._locked(wanted.name, progress):
+                if stored := self._find(wanted):
+                    progress(f"{wanted.name} is here already")
+                    return stored
+                self._bring(wanted, copy_of, progress)
+        except OSError as error:
+            raise ModelError(
+                f"the store {self.root} cannot take {wanted.name!r}: {error}; make room, mend its"
+                " rights, or choose another place with --home"
+            ) from error
+        return self.get(wanted.name)
 
     def list(self) -> list[StoredModel]:
-        """Every model of the store by name; what is not whole is not there."""
-        if not self.root.is_dir():
-            return []
-        return [
-            self.get(path.name)
-            for path in sorted(self.root.iterdir())
-            if (path / model_manifest.NAME).is_file() and not path.name.startswith(".")
-        ]
+        """Every model of the store by name; what is not whole is not there.
+
+        One whose manifest cannot be read is left out, and the log says so.
+        """
+        models = []
+        for path in sorted(self.root.iterdir()) if self.root.is_dir() else ():
+            if path.name.startswith(".") or not (path / model_manifest.NAME).is_file():
+                continue
+            try:
+                models.append(self.get(path.name))
+            except ModelCorrupt as error:
+                log.warning("left out: %s", error)
+        return models
 
     def get(self, name: str) -> StoredModel:
         """One stored model. Raises ModelNotFound and ModelCorrupt."""
-        path = self.root / store_name(name)
-        if not (path / model_manifest.NAME).is_file():
-            have = ", ".join(model.name for model in self.list()) or "none"
-            raise ModelNotFound(f"no model {name!r} in {self.root}: it has {have}")
+        path = self._folder(name)
         manifest = model_manifest.read_manifest(path)
         return StoredModel(
             name=path.name,
             path=path,
-            source=manifest["source"],
-            family=manifest["family"],
-            created=manifest["created"],
-            num_bytes=sum(file["bytes"] for file in manifest["files"].values()),
+            source=manifest.source,
+            family=manifest.family,
+            created=manifest.created,
+            num_bytes=sum(file.num_bytes for file in manifest.files.values()),
         )
 
     def verify(self, name: str, *, progress: Progress = silent) -> StoredModel:
-        """Hash every file and look the folder over. Raises ModelCorrupt."""
+        """Hash every file and look the folder over. Raises ModelNotFound and ModelCorrupt."""
         model = self.get(name)
         model_manifest.verify(model.path, progress)
         check_folder(model.path)
         return model
 
     def remove(self, name: str) -> None:
-        """Delete a model; it is gone at once, whatever interrupts the deleting."""
-        model = self.get(name)
-        doomed = self.root / f"{PARTIAL_PREFIX}removed-{model.name}"
-        shutil.rmtree(doomed, ignore_errors=True)
-        model.path.rename(doomed)
-        shutil.rmtree(doomed)
+        """Delete a model, damaged or not, and what an interrupted pull of it left.
 
-    def _fill(self, source: str, partial: Path, copy_of: Path | None, progress: Progress) -> str:
-        known = NAMES.get(source)
-        if copy_of is not None:
-            check_folder(copy_of)
-            model_sources.copy(copy_of, partial, progress)
-            origin = str(copy_of)
-        elif isinstance(known, Embedded):
-            shutil.rmtree(partial)  # a conversion has no half that is worth keeping
-            partial.mkdir()
-            model_sources.make(known, partial, progress)
-            _check_hash(known, partial)
-            origin = known.program
-        else:
-            origin = known.repository if known else source
-            model_sources.fetch(origin, partial, progress)
-            shutil.rmtree(partial / ".cache", ignore_errors=True)
-        return origin
+        It is gone at once, whatever interrupts the deleting. Raises ModelNotFound, and ModelError
+        while it is being pulled.
+        """
+        half = self._partial(read_source(name).name)
+        if not half.is_dir():
+            self._folder(name)
+        with self._locked(read_source(name).name):
+            for found in (half, self.root / read_source(name).name):
+                if found.is_dir():
+                    doomed = self._partial(f"removed-{found.name}")
+                    shutil.rmtree(doomed, ignore_errors=True)
+                    found.rename(doomed)
+                    shutil.rmtree(doomed)
+
+    def _find(self, wanted: Source) -> StoredModel | None:
+        if not (self.root / wanted.name / model_manifest.NAME).is_file():
+            return None
+        stored = self.get(wanted.name)
+        # What was copied from a folder is what its owner says that it is.
+        if stored.source.startswith("/") or wanted.origin in (None, stored.source):
+            return stored
+        raise ModelError(
+            f"the store has {stored.name!r} from {stored.source}, not from {wanted.origin}: remove"
+            f" it with `codeloop models remove {stored.name}`, or name a folder"
+        )
+
+    def _folder(self, name: str) -> Path:
+        path = self.root / read_source(name).name
+        if not (path / model_manifest.NAME).is_file():
+            have = ", ".join(model.name for model in self.list()) or "none"
+            raise ModelNotFound(f"no model {name!r} in {self.root}: it has {have}")
+        return path
+
+    def _partial(self, name: str) -> Path:
+        return self.root / f"{PARTIAL_PREFIX}{name}"
+
+    def _bring(self, wanted: Source, copy_of: Path | None, progress: Progress) -> None:
+        """Fill a hidden folder, look it over, and let it appear under the name."""
+        partial = self._partial(wanted.name)
+        is_resumable = copy_of is None and isinstance(wanted.where, OnHub)
+        if not is_resumable:
+            shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(exist_ok=True)
+        try:
+            take_in(wanted, partial, copy_of=copy_of, progress=progress)
+            partial.rename(self.root / wanted.name)
+            sync_folder(self.root)
+        finally:
+            if not (is_resumable and any(path.is_file() for path in partial.rglob("*"))):
+                shutil.rmtree(partial, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _locked(self, name: str, progress: Progress) -> Iterator[None]:
-        """Hold the lock of one name; a second pull waits for the first and finds its result."""
+    def _locked(self, name: str, progress: Progress | None = None) -> Iterator[None]:
+        """Hold the lock of one name.
+
+        With a progress, wait for another pull of it, whose result is then found; without, raise
+        ModelError.
+        """
         with (self.root / f".lock-{name}").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if progress is None:
+                    raise ModelError(
+                        f"{name!r} is being pulled right now: let that end, or stop it"
+                    ) from None
                 progress("another pull of the same model is under way: waiting for it")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def store_name(source: str) -> str:
-    """The folder name for a name, a hub id or a path. Raises ModelNotFound for what cannot be one."""
-    name = source.rstrip("/").rpartition("/")[2].lower() if "/" in source else source
-    if not STORE_NAME.match(name):
-        raise unknown(source)
-    return name
-
-
-def unknown(source: str) -> ModelNotFound:
-    """The error for a source that means nothing."""
-    return ModelNotFound(
-        f"the model {source!r} is neither in the store, nor a folder, nor a hub id (owner/name);"
-        f" known names are {', '.join(NAMES)}"
-    )
-
-
-def _check_hash(known: Embedded, partial: Path) -> None:
-    if known.sha256 is None:
-        return
-    found = model_manifest.sha256(partial / "model.safetensors")
-    if found != known.sha256:
-        raise ModelCorrupt(
-            f"{known.program} made weights with sha256 {found[:12]}…: {known.sha256[:12]}… was"
-            " expected; reinstall the environment from its lock file and pull again"
-        )
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -52,11 +52,11 @@ def test_a_copied_model_has_a_manifest_of_every_file_and_tensor(
 ) -> None:
     path = copied(store, folder)
     manifest = read_manifest(path)
-    assert set(manifest["files"]) == {"config.json", "tokenizer.json", "model.safetensors"}
-    assert manifest["tensors"] == {
-        "w": {"dtype": "BF16", "shape": [2], "file": "model.safetensors"}
-    }
-    assert manifest["family"] == "deepcoder"  # known from the folder it was copied from
+    assert set(manifest.files) == {"config.json", "tokenizer.json", "model.safetensors"}
+    place = manifest.tensors["w"]
+    assert (place.dtype, place.shape, place.file) == ("BF16", (2,), "model.safetensors")
+    assert manifest.family == "deepcoder"  # known from the folder it was copied from
+    assert manifest.source == str(folder)
     assert [model.name for model in store.list()] == ["mine"]
     assert store.resolve("mine", pull=False) == path
 
