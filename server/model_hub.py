@@ -1,6 +1,6 @@
 """The hub: the one file that talks to it, through its own client."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SUBFOLDERS = "*/*"
 
 
 def fetch(repository: str, destination: Path, progress: Progress) -> str:
-    """Fetch a repository; what came before is kept. Returns the commit that was fetched.
+    """Fetch a repository; its files that are whole are kept. Returns the commit that was fetched.
 
     Raises HubUnreachable, ModelNotFound for a repository that is not there or not open to us, and
     ModelError where there is no room.
@@ -28,11 +28,13 @@ def fetch(repository: str, destination: Path, progress: Progress) -> str:
     progress(f"asking the hub for {repository}")
     with _translated(repository):
         info = HfApi().model_info(repository, files_metadata=True)
-        num_bytes = sum(
-            file.size or 0
+        sizes = {
+            file.rfilename: file.size or 0
             for file in info.siblings or []
             if "/" not in file.rfilename and any(Path(file.rfilename).match(w) for w in WANTED)
-        )
+        }
+        num_bytes = sum(sizes.values())
+        _clear(destination, keep=sizes)
         need_room(destination, max(num_bytes - bytes_on_disk(destination), 0), repository)
         with told(f"fetching {repository}", destination, num_bytes, progress):
             snapshot_download(
@@ -43,6 +45,18 @@ def fetch(repository: str, destination: Path, progress: Progress) -> str:
                 ignore_patterns=[SUBFOLDERS],
             )
     return str(info.sha)
+
+
+def _clear(destination: Path, *, keep: Container[str]) -> None:
+    """Delete files of another source, and the halves that a killed client left.
+
+    It goes on with whole files only: each of its processes names its halves anew.
+    """
+    for path in destination.iterdir():
+        if path.is_file() and path.name not in keep:
+            path.unlink()
+    for path in (destination / HIDDEN).rglob("*.incomplete"):
+        path.unlink()
 
 
 def cached(repository: str) -> Path | None:
