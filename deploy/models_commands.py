@@ -1,12 +1,15 @@
 """`codeloop models`: get, list, show, verify, remove and size models."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.invocation import invocation
@@ -14,11 +17,15 @@ from deploy.plan_command import plan
 from server.model_folder import check_folder
 from server.model_names import NAMES
 from server.model_store import ModelStore, StoredModel
+from server.transfer import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Get, list, verify and size models.")
 app.command()(plan)
 
 NameArgument = Annotated[str, typer.Argument(help="A name of `codeloop models list`.")]
+_PLAIN: dict[str, Any] = {"soft_wrap": True, "highlight": False}
+"""A path is for copying: neither broken over lines nor coloured in pieces."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -41,12 +48,15 @@ def pull(
 
     codeloop models pull my-model --from ./checkpoint
     """
-    console = Console(stderr=True)
-    with console.status(f"pulling {model}") as status:
-        stored = _store(ctx).pull(
-            model, copy_of=copy_of, progress=lambda step: status.update(f"{model}: {step}")
-        )
-    console.print(f"[green]{stored.name}[/green] is in {stored.path} ({_size(stored.num_bytes)})")
+    store, console = _store(ctx), Console(stderr=True)
+    if stored := store.find(model):
+        console.print(f"[green]{stored.name}[/green] is here already, in {stored.path}", **_PLAIN)
+        return
+    with _progress(console, model) as progress:
+        stored = store.pull(model, copy_of=copy_of, progress=progress)
+    console.print(
+        f"[green]{stored.name}[/green] is in {stored.path} ({_size(stored.num_bytes)})", **_PLAIN
+    )
 
 
 @app.command("list")
@@ -98,7 +108,7 @@ def show(
         return
     table = Table(show_header=False, box=None)
     for name, value in fields.items():
-        table.add_row(name, "\n".join(value) if isinstance(value, list) else str(value))
+        table.add_row(name.replace("_", " "), _text(value))
     Console().print(table)
 
 
@@ -109,9 +119,9 @@ def verify(ctx: typer.Context, model: NameArgument) -> None:
     codeloop models verify smollm2-135m
     """
     console = Console(stderr=True)
-    with console.status(f"verifying {model}") as status:
-        stored = _store(ctx).verify(model, progress=lambda step: status.update(f"{model}: {step}"))
-    console.print(f"[green]{stored.name}[/green] is whole")
+    with _progress(console, model) as progress:
+        stored = _store(ctx).verify(model, progress=progress)
+    console.print(f"[green]{stored.name}[/green] is whole", **_PLAIN)
 
 
 @app.command()
@@ -124,12 +134,34 @@ def remove(ctx: typer.Context, model: NameArgument) -> None:
     typer.echo(f"removed {model}")
 
 
+@contextmanager
+def _progress(console: Console, model: str) -> Iterator[Progress]:
+    """One line that changes on a terminal, a line a step elsewhere."""
+    if not console.is_terminal:
+        yield lambda step: console.print(f"{model}: {step}", **_PLAIN)
+        return
+    with console.status(model) as status:
+        yield lambda step: status.update(escape(f"{model}: {step}"))
+
+
 def _store(ctx: typer.Context) -> ModelStore:
     return ModelStore(invocation(ctx).settings.deploy.home / "models")
 
 
 def _fields(model: StoredModel) -> dict[str, object]:
     return {**asdict(model), "path": str(model.path)}
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(f"{key} {each}" for key, each in value.items()) or "the model's own"
+        case list():
+            return "\n".join(value)
+        case _:
+            return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _size(num_bytes: int) -> str:

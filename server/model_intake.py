@@ -66,7 +66,6 @@ def _whole_snapshot(repository: str) -> Path | None:
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            path.chmod(0o644)  # safetensors are written for their owner alone; a server reads them
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     sync_folder(folder)

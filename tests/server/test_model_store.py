@@ -1,6 +1,7 @@
 """The store: a model is there whole or not at all, and stays what it was."""
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -142,3 +143,85 @@ def test_a_disk_without_room_is_named_with_what_is_needed(
     with pytest.raises(ModelError, match="make room"):
         copied(store, folder)
     assert store.list() == []
+
+
+@pytest.mark.parametrize("source", ["/nowhere/mine", "./mine", "~/mine"])
+def test_a_path_that_is_not_there_is_never_a_stored_model_of_its_last_name(
+    store: ModelStore, folder: Path, source: str
+) -> None:
+    copied(store, folder)
+    with pytest.raises(ModelNotFound, match="nor a folder"):
+        store.resolve(source, pull=True)
+
+
+def test_a_hub_id_is_never_another_model_of_the_same_last_name(
+    store: ModelStore, folder: Path
+) -> None:
+    path = copied(store, folder, "smollm2-135m")
+    manifest = read_manifest(path).model_copy(update={"source": "owner/smollm2-135m"})
+    (path / NAME).write_text(manifest.model_dump_json(by_alias=True))
+    assert store.resolve("owner/smollm2-135m", pull=False) == path
+    for other in ("somebody-else/smollm2-135m", "smollm2-135m"):
+        with pytest.raises(ModelError, match="models remove smollm2-135m"):
+            store.resolve(other, pull=False)
+
+
+def test_a_hub_id_with_a_short_name_is_stored_under_that_one(
+    store: ModelStore, folder: Path
+) -> None:
+    path = copied(store, folder, "agentica-org/DeepCoder-14B-Preview")
+    assert path.name == "deepcoder-14b"
+    assert store.resolve("deepcoder-14b", pull=False) == path
+
+
+def test_a_damaged_manifest_hides_no_other_model_and_can_be_removed(
+    store: ModelStore, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copied(store, folder, "good")
+    (copied(store, folder, "bad") / NAME).write_text('{"schema": 2}')
+    assert [model.name for model in store.list()] == ["good"]
+    assert "models remove bad" in caplog.text
+    store.remove("bad")
+    assert not (store.root / "bad").exists()
+
+
+def test_a_file_added_to_a_stored_model_is_found(store: ModelStore, folder: Path) -> None:
+    path = copied(store, folder)
+    (path / "chat_template.jinja").write_text("{{ messages }}")
+    with pytest.raises(ModelCorrupt, match=r"chat_template\.jinja is not in the manifest"):
+        store.verify("mine")
+
+
+def test_what_an_interrupted_download_left_can_be_removed(store: ModelStore) -> None:
+    partial = store.root / f"{PARTIAL_PREFIX}deepcoder-14b"
+    partial.mkdir(parents=True)
+    store.remove("deepcoder-14b")
+    assert not partial.exists()
+
+
+def test_a_failed_pull_leaves_nothing_behind(store: ModelStore, folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ModelCorrupt):
+        copied(store, folder)
+    assert not list(store.root.glob(f"{PARTIAL_PREFIX}*"))
+
+
+def test_the_store_brings_no_heavy_library_into_the_gateway() -> None:
+    code = "import sys, server.model_store, server.plan; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    heavy = {"torch", "transformers", "vllm", "huggingface_hub"}
+    assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_the_embedded_model_is_the_real_one_and_whole(store: ModelStore) -> None:
+    said: list[str] = []
+    model = store.pull("smollm2-135m", progress=said.append)
+    tensors = read_manifest(store.verify("smollm2-135m").path).tensors.values()
+    # Tied embeddings: the count on the model's card is the count of what the file holds.
+    assert sum(math.prod(tensor.shape) for tensor in tensors) == 134_515_008
+    assert model.family == "smollm2"
+    store.pull("smollm2-135m", progress=said.append)
+    assert said[-1] == "smollm2-135m is here already"
