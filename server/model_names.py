@@ -72,6 +72,9 @@ NAMES: Mapping[str, Embedded | OnHub] = {
     "deepseek-r1-distill-qwen-1.5b": OnHub(
         repository="deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", about="reasoning, small"
     ),
+    "deepseek-r1-distill-qwen-7b": OnHub(
+        repository="deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", about="reasoning, middling"
+    ),
     "deepseek-r1-distill-qwen-14b": OnHub(
         repository="deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", about="what DeepCoder began as"
     ),
@@ -83,6 +86,9 @@ NAMES: Mapping[str, Embedded | OnHub] = {
     ),
     "deepseek-coder-v2-instruct": OnHub(
         repository="deepseek-ai/DeepSeek-Coder-V2-Instruct", about="236B, for eight GPUs"
+    ),
+    "qwen2.5-coder-0.5b-instruct": OnHub(
+        repository="Qwen/Qwen2.5-Coder-0.5B-Instruct", about="smallest that fills in the middle"
     ),
     "qwen2.5-coder-1.5b-instruct": OnHub(
         repository="Qwen/Qwen2.5-Coder-1.5B-Instruct", about="small, fills in the middle"
