@@ -33,16 +33,28 @@ class EngineLink:
         headers = {"content-type": "application/json"}
         if request.request_id:
             headers["x-request-id"] = request.request_id
-        # A large body as a file is written in pieces, and the loop serves others between them.
-        is_large = len(request.body) > PIECE_BYTES
-        data = io.BytesIO(request.body) if is_large else request.body
         try:
-            answer = await self._session.request(
-                request.method, "http://engine" + request.path, data=data, headers=headers
-            )
+            answer = await self._request(request, headers)
+        except aiohttp.ClientConnectionError:
+            # A kept connection that the engine has closed meanwhile fails at once. Nothing came
+            # back, and a generation changes nothing: once more, on another connection.
+            try:
+                answer = await self._request(request, headers)
+            except (aiohttp.ClientError, OSError) as error:
+                raise EngineBroken(f"The engine went away: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise EngineBroken(f"The engine went away: {error}") from error
         return Answer(answer, on_close)
+
+    async def _request(
+        self, request: EngineRequest, headers: dict[str, str]
+    ) -> aiohttp.ClientResponse:
+        # A large body as a file is written in pieces, and the loop serves others between them.
+        is_large = len(request.body) > PIECE_BYTES
+        data = io.BytesIO(request.body) if is_large else request.body
+        return await self._session.request(
+            request.method, "http://engine" + request.path, data=data, headers=headers
+        )
 
     async def close(self) -> None:
         """Close every connection; answers under way break off."""

@@ -134,6 +134,10 @@ class Sampling(_Body):
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     prompt_logprobs: Annotated[StrictInt, Field(ge=0, le=MOST_LOGPROBS)] | None = None
+    response_format: dict[str, Any] | None = None
+    """OpenAI's `json_schema` and `json_object`."""
+    structured_outputs: dict[str, Any] | None = None
+    """vLLM's `json`, `regex`, `choice` and `grammar`."""
     user: StrictStr | None = None
 
 
@@ -146,7 +150,7 @@ class ChatRequest(Sampling):
     top_logprobs: Annotated[StrictInt, Field(ge=0, le=MOST_LOGPROBS)] | None = None
     tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
     tool_choice: StrictStr | dict[str, Any] | None = None
-    response_format: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class CompletionRequest(Sampling):
@@ -179,6 +183,7 @@ class ResponsesRequest(_Body):
     seed: Annotated[StrictInt, Field(ge=-INT64, lt=INT64)] | None = None
     tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
     stream: StrictBool | None = None
+    structured_outputs: dict[str, Any] | None = None
     store: StrictBool | None = None
     """Accepted for clients that always send it; responses are never stored."""
 
