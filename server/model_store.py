@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from server.transfer import Progress, silent
 log = logging.getLogger(__name__)
 
 PARTIAL_PREFIX = ".partial-"
+FORGOTTEN_SECONDS = 7 * 24 * 3600
+"""Longest that an interrupted pull may be gone on with."""
+
 PATH_STARTS = ("/", "./", "../", "~")
 
 
@@ -70,13 +74,14 @@ class ModelStore:
             )
         return self.pull(source, progress=progress).path
 
-    def find(self, text: str) -> StoredModel | None:
+    def find(self, text: str, *, copy_of: Path | None = None) -> StoredModel | None:
         """The stored model of that name or hub id, else None.
 
-        Raises ModelCorrupt, and ModelError when another model is stored under the name.
+        copy_of: the folder that it must have been copied from. Raises ModelCorrupt, and ModelError
+        when another model is stored under the name.
         """
         with contextlib.suppress(ModelNotFound):
-            return self._find(read_source(text))
+            return self._find(read_source(text), copy_of)
         return None
 
     def pull(
@@ -92,7 +97,8 @@ class ModelStore:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with self._locked(wanted.name, progress):
-                if stored := self._find(wanted):
+                self._clear_forgotten()
+                if stored := self._find(wanted, copy_of):
                     progress(f"{wanted.name} is here already")
                     return stored
                 self._bring(wanted, copy_of, progress)
@@ -155,17 +161,35 @@ class ModelStore:
                     found.rename(doomed)
                     shutil.rmtree(doomed)
 
-    def _find(self, wanted: Source) -> StoredModel | None:
+    def _find(self, wanted: Source, copy_of: Path | None) -> StoredModel | None:
         if not (self.root / wanted.name / model_manifest.NAME).is_file():
             return None
         stored = self.get(wanted.name)
-        # What was copied from a folder is what its owner says that it is.
-        if stored.source.startswith("/") or wanted.origin in (None, stored.source):
+        if copy_of is not None:
+            origin = str(copy_of.resolve())
+            is_it = stored.source == origin
+        else:
+            # What was copied from a folder is what its owner says that it is.
+            is_it = stored.source.startswith("/") or wanted.origin in (None, stored.source)
+            origin = str(wanted.origin)
+        if is_it:
             return stored
         raise ModelError(
-            f"the store has {stored.name!r} from {stored.source}, not from {wanted.origin}: remove"
-            f" it with `codeloop models remove {stored.name}`, or name a folder"
+            f"the store has {stored.name!r} from {stored.source}, not from {origin}: remove it with"
+            f" `codeloop models remove {stored.name}`, or choose another name"
         )
+
+    def _clear_forgotten(self) -> None:
+        """Delete what interrupted pulls and removals left a week ago, of whatever name."""
+        for path in self.root.glob(f"{PARTIAL_PREFIX}*"):
+            if time.time() - _last_written(path) < FORGOTTEN_SECONDS:
+                continue
+            # A lock that is held belongs to a pull that is at work there.
+            with (
+                contextlib.suppress(ModelError),
+                self._locked(path.name.removeprefix(PARTIAL_PREFIX)),
+            ):
+                shutil.rmtree(path, ignore_errors=True)
 
     def _folder(self, name: str) -> Path:
         path = self.root / read_source(name).name
@@ -210,3 +234,11 @@ class ModelStore:
                 progress("another pull of the same model is under way: waiting for it")
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _last_written(folder: Path) -> float:
+    times = [0.0]
+    for path in (folder, *folder.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return max(times)

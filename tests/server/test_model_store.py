@@ -1,5 +1,6 @@
 """The store: a model is there whole or not at all, and stays what it was."""
 
+import fcntl
 import json
 import math
 import os
@@ -204,6 +205,31 @@ def test_a_failed_pull_leaves_nothing_behind(store: ModelStore, folder: Path) ->
     with pytest.raises(ModelCorrupt):
         copied(store, folder)
     assert not list(store.root.glob(f"{PARTIAL_PREFIX}*"))
+
+
+def test_a_name_that_is_taken_is_not_quietly_another_folder(
+    store: ModelStore, folder: Path
+) -> None:
+    copied(store, folder)
+    with pytest.raises(ModelError, match="codeloop models remove mine"):
+        copied(store, folder.rename(folder.with_name("newer")))
+
+
+def test_forgotten_halves_are_cleared_away_but_none_that_is_at_work(
+    store: ModelStore, folder: Path
+) -> None:
+    for name in ("old", "fresh", "busy"):
+        half = store.root / f"{PARTIAL_PREFIX}{name}"
+        half.mkdir(parents=True)
+        (half / "model.safetensors").write_bytes(b"half")
+        for path in (half / "model.safetensors", half):
+            if name != "fresh":
+                os.utime(path, (0, 0))
+    with (store.root / ".lock-busy").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        copied(store, folder)
+    left = sorted(path.name for path in store.root.glob(f"{PARTIAL_PREFIX}*"))
+    assert left == [f"{PARTIAL_PREFIX}busy", f"{PARTIAL_PREFIX}fresh"]
 
 
 def test_the_store_brings_no_heavy_library_into_the_gateway() -> None:
