@@ -69,7 +69,10 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(json.dumps([_fields(model) for model in stored.values()]))
         return
-    table = Table("name", "here", "family", "source")
+    table = Table()
+    table.add_column("name", no_wrap=True, overflow="fold")  # for copying, in any width
+    for header in ("here", "family", "source"):
+        table.add_column(header)
     for model in stored.values():
         table.add_row(model.name, _size(model.num_bytes), model.family, model.source)
     for name, known in NAMES.items():

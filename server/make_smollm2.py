@@ -39,14 +39,17 @@ def need_libraries() -> None:
 
 
 def save_tokenizer(tokenizer: Any, destination: Path, *, context_tokens: int) -> None:
-    """Write it so that any version of transformers reads it, without where it was made from."""
+    """Write it without how it was loaded here.
+
+    The class stays the one that was written: under a general name transformers 5 takes the class of
+    the model's type instead, which cuts text by rules of its own.
+    """
     tokenizer.model_max_length = context_tokens
     tokenizer.save_pretrained(destination)
     path = destination / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     for key in ("is_local", "local_files_only"):
         config.pop(key, None)
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
