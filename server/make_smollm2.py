@@ -39,11 +39,7 @@ def need_libraries() -> None:
 
 
 def save_tokenizer(tokenizer: Any, destination: Path, *, context_tokens: int) -> None:
-    """Write it without how it was loaded here.
-
-    The class stays the one that was written: under a general name transformers 5 takes the class of
-    the model's type instead, which cuts text by rules of its own.
-    """
+    """Write it without how it was loaded here."""
     tokenizer.model_max_length = context_tokens
     tokenizer.save_pretrained(destination)
     path = destination / "tokenizer_config.json"
