@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from server.auth import Authenticator, require_scope
 from server.catalog import Catalog, ServedModel
@@ -60,6 +60,7 @@ def router(
     @routes.get(
         "/metrics",
         summary="Prometheus series of the gateway and its engines",
+        response_class=PlainTextResponse,
         responses={401: {"description": "A key is needed"}, 403: {"description": "Lacks admin"}},
     )
     async def metrics_page(request: Request) -> Response:

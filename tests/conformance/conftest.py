@@ -14,6 +14,12 @@ num_tokens = 8
 kind = "error"
 after_tokens = 3
 when = "please-fail"
+
+[[faults]]
+kind = "stall"
+after_tokens = 1
+when = "please-hold"
+seconds = 60.0
 """
 
 SETTINGS = """
@@ -36,7 +42,7 @@ concurrency = 64
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
-    """A model `scripted`, alias `gpt-4o`, that answers eight words; `please-fail` breaks a stream."""
+    """A model `scripted`, alias `gpt-4o`, that answers eight words; `please-fail` breaks a stream, `please-hold` holds it."""
     home: Path = tmp_path_factory.mktemp("conformance")
     script = home / "script.toml"
     script.write_text(SCRIPT)

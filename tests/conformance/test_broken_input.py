@@ -50,7 +50,11 @@ RAW = {
     "infinity": (b'{"prompt": "x", "top_p": Infinity}', 400, "invalid_json"),
     "deep nesting": (b'{"prompt": ' + b"[" * 100_000, 400, "invalid_json"),
     "body too large": (b'{"prompt": "' + b"x" * 5_000_000 + b'"}', 413, "request_too_large"),
-    "a million tokens": (b'{"prompt": "' + b"x" * 1_000_000 + b'"}', 400, "context_length_exceeded"),
+    "a million tokens": (
+        b'{"prompt": "' + b"x" * 1_000_000 + b'"}',
+        400,
+        "context_length_exceeded",
+    ),
 }
 
 
@@ -152,7 +156,9 @@ async def test_unknown_fields_and_models_and_lanes(
     assert (status, answer["error"]["code"]) == (404, "model_not_found")
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer cl-no", "x" * 9000])
+@pytest.mark.parametrize(
+    "value", ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer cl-no", "x" * 9000]
+)
 async def test_a_malformed_authorization_is_401(server: Launched, value: str) -> None:
     async with (
         aiohttp.ClientSession(headers={"authorization": value}) as http,
@@ -199,7 +205,7 @@ async def test_a_hundred_megabytes_are_refused_before_they_are_sent(
 async def test_a_body_that_never_ends_is_cut_off(
     http: aiohttp.ClientSession, server: Launched, lines: tuple[str, ...]
 ) -> None:
-    answer = await asyncio.to_thread(exchange, server, head(server, *lines), b"5\r\n{\"pro\r\n")
+    answer = await asyncio.to_thread(exchange, server, head(server, *lines), b'5\r\n{"pro\r\n')
     assert answer.startswith(b"HTTP/1.1 408 ")
     await goes_on(http, server)
 

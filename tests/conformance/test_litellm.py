@@ -33,8 +33,6 @@ def test_errors_are_litellms_own_classes(server: Launched) -> None:
         litellm.completion(model="openai/scripted", api_key="cl-wrong", **asked)
     with pytest.raises(litellm.NotFoundError):
         litellm.completion(model="openai/nothing", api_key=server.key, **asked)
+    long = asked | {"messages": [{"role": "user", "content": "x" * 9000}]}
     with pytest.raises(litellm.ContextWindowExceededError):
-        long = [{"role": "user", "content": "x" * 9000}]
-        litellm.completion(
-            model="openai/scripted", api_key=server.key, **(asked | {"messages": long})
-        )
+        litellm.completion(model="openai/scripted", api_key=server.key, **long)

@@ -26,7 +26,12 @@ def sdk() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", f"openai@{VERSION}"]
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
         )
         if done.returncode:
             pytest.skip(f"npm cannot install openai {VERSION}: {done.stderr.strip()[-200:]}")
