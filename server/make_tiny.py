@@ -48,6 +48,10 @@ def main(destination: Path) -> None:
     model = Qwen2ForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(destination)
     save_tokenizer(tokenizer, destination, context_tokens=CONTEXT_TOKENS)
+    # For a Qwen2 model transformers 5 cuts text by Qwen2's rules, whatever tokenizer.json says; what
+    # it loads is written again, so that every reader of the file finds the same tokens.
+    loaded = AutoTokenizer.from_pretrained(destination)
+    save_tokenizer(loaded, destination, context_tokens=CONTEXT_TOKENS)
 
 
 if __name__ == "__main__":

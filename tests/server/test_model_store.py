@@ -251,3 +251,26 @@ def test_the_embedded_model_is_the_real_one_and_whole(store: ModelStore) -> None
     assert model.family == "smollm2"
     store.pull("smollm2-135m", progress=said.append)
     assert said[-1] == "smollm2-135m is here already"
+
+
+SAME_TOKENS = """
+import pathlib, sys
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+text = pathlib.Path(sys.argv[2]).read_text() + "<think>12345</think>"
+by_class = AutoTokenizer.from_pretrained(sys.argv[1])
+by_file = Tokenizer.from_file(f"{sys.argv[1]}/tokenizer.json")
+assert by_class.encode(text) == by_file.encode(text).ids
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["smollm2-135m", "tiny-64k"])
+def test_a_made_tokenizer_cuts_code_as_its_file_says(store: ModelStore, name: str) -> None:
+    path = store.pull(name).path
+    command = [sys.executable, "-c", SAME_TOKENS, str(path), __file__]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
