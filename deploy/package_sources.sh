@@ -55,6 +55,10 @@ find_sources() {
         # pip looks at all indexes and takes the best; uv does so only when told to.
         [ -z "$extra" ] || SOURCES="$SOURCES --index-strategy unsafe-best-match"
     fi
+    # The system's certificates, where a house adds its own authority; uv's older name for it too.
+    UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+    UV_NATIVE_TLS=${UV_NATIVE_TLS:-true}
+    export UV_SYSTEM_CERTS UV_NATIVE_TLS
     certificate=$(pip_setting cert)
     if [ -n "$certificate" ] && [ -z "${SSL_CERT_FILE:-}" ]; then
         SSL_CERT_FILE=$certificate
