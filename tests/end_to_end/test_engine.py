@@ -105,7 +105,8 @@ async def test_many_answers_share_the_prompt_and_each_of_their_tokens_is_counted
     assert sum(row.completion_tokens for row in new[num_before:]) == after[0] - before[0]
     hello, *others = [row.prompt_tokens for row in new[num_before:]]
     assert hello == usage["prompt_tokens"]
-    assert set(others) <= {hello, 3}
+    assert hello == 1
+    assert set(others) <= {1, 2, 3}  # of two prompts, the second may not have been read yet
 
 
 async def _settled(
