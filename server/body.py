@@ -15,6 +15,9 @@ Model = TypeVar("Model", bound=BaseModel)
 MOST_REPORTED = 3
 """Faults of one body that the message names; the rest would only bury them."""
 
+DEEPEST = 254
+"""Levels of arrays and objects that orjson writes; it reads 1024."""
+
 
 async def read_json(request: Request, *, most_bytes: int, seconds: float) -> dict[str, Any]:
     """The body as a JSON object. Raises ApiError 400, 408 or 413.
@@ -58,6 +61,8 @@ def _decode(content: bytes) -> dict[str, Any]:
         raise ApiError(
             400, f"The request body is not valid JSON: {error}.", code="invalid_json"
         ) from None
+    if content.count(b"[") + content.count(b"{") > DEEPEST:
+        _refuse_depth(body)
     if not isinstance(body, dict):
         raise ApiError(
             400,
@@ -65,6 +70,18 @@ def _decode(content: bytes) -> dict[str, Any]:
             code="invalid_json",
         )
     return body
+
+
+def _refuse_depth(body: object) -> None:
+    """Refuse what could be read, but not be written again for the engine."""
+    try:
+        orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        raise ApiError(
+            400,
+            f"The request body is nested deeper than {DEEPEST} levels; flatten it.",
+            code="invalid_json",
+        ) from None
 
 
 def check(body: dict[str, Any], model: type[Model]) -> Model:

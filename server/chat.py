@@ -5,6 +5,7 @@ from typing import Any
 from server.catalog import ServedModel
 from server.errors import ApiError
 from server.generation import Dialect
+from server.prompt_logprobs import limit_prompt_logprobs
 from server.protocol import ChatRequest
 from server.streaming import ChunkRewriter, Rewriter
 
@@ -20,6 +21,9 @@ def _prepare(body: dict[str, Any], wire: ChatRequest, model: ServedModel) -> Non
             code="no_chat_template",
             param="messages",
         )
+    limit_prompt_logprobs(
+        wire.messages, wire.prompt_logprobs, n=wire.n or 1, param="prompt_logprobs"
+    )
     prepare_tools(body, model)
     if model.family.system_prompt == "none":
         body["messages"] = fold_system_prompt(body["messages"])

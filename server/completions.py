@@ -5,6 +5,7 @@ from typing import Any
 from server.catalog import ServedModel
 from server.errors import ApiError
 from server.generation import Dialect
+from server.prompt_logprobs import limit_prompt_logprobs
 from server.protocol import CompletionRequest
 from server.streaming import ChunkRewriter, Rewriter
 
@@ -12,6 +13,18 @@ ROUTE = "/v1/completions"
 
 
 def _prepare(body: dict[str, Any], wire: CompletionRequest, model: ServedModel) -> None:
+    if wire.stream and wire.echo and wire.logprobs is not None and (wire.n or 1) > 1:
+        raise ApiError(
+            400,
+            f"echo with logprobs is not supported in a stream of n = {wire.n} answers: the engine"
+            " has the prompt's log probabilities for the first only; ask without stream, or for"
+            " one answer.",
+            code="unsupported_parameter",
+            param="echo",
+        )
+    echoed = wire.logprobs if wire.echo else None
+    limit_prompt_logprobs(wire.prompt, echoed, n=wire.n or 1, param="logprobs")
+    limit_prompt_logprobs(wire.prompt, wire.prompt_logprobs, n=wire.n or 1, param="prompt_logprobs")
     if body.get("suffix") is not None:
         _render_hole(body, wire, model)
     body.pop("suffix", None)

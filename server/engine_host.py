@@ -38,6 +38,8 @@ ROUTES = frozenset(
 )
 """All of vLLM's routes that the gateway may reach; the others answer 404."""
 
+RESPONSES_ROUTE = "/v1/responses"
+
 REMEMBERED_REQUESTS = 4096
 """Ended requests whose counts are kept for the gateway to fetch; it asks at once."""
 
@@ -104,8 +106,11 @@ class TokenLedger:
         choices = self._ended.get(_unique_part(request_id))
         if choices is None:
             return None
-        # The choices of one prompt share it: it was computed once.
-        prompts = {choice.prompt_id: choice for choice in choices.values()}
+        # The choices of one prompt share it; it counts once, when the first of them has read it.
+        prompts: dict[str, _Count] = {}
+        for choice in choices.values():
+            other = prompts.get(choice.prompt_id, choice)
+            prompts[choice.prompt_id] = max(choice, other, key=lambda count: count.prompt)
         return {
             "prompt": sum(choice.prompt for choice in prompts.values()),
             "completion": sum(choice.completion for choice in choices.values()),
@@ -140,14 +145,45 @@ class HostApp:
             await self._abort(path.removeprefix(ABORT_PATH), send)
         elif scope["type"] == "http" and path not in ROUTES:
             await answer_json(send, 404, {"error": f"no route {path}"})
+        elif path == RESPONSES_ROUTE:
+            await self._respond(scope, receive, send)
         else:
             await self._vllm_app(scope, receive, send)
+
+    async def _respond(self, scope: Any, receive: Any, send: Any) -> None:
+        """A stream that fails ends with an error event.
+
+        vLLM's other routes see to that themselves; this one hangs up (0.32), as a dead engine would,
+        over a schema that cannot be met.
+        """
+        has_started = False
+
+        async def watched(message: Any) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._vllm_app(scope, receive, watched)
+        except Exception as error:
+            if not has_started or self._engine.errored:
+                raise
+            await send({"type": "http.response.body", "body": error_event(error)})
 
     async def _abort(self, request_id: str, send: Any) -> None:
         if running := self._ledger.running_ids(request_id):
             await self._engine.abort(running)
         count = self._ledger.count(request_id)
         await answer_json(send, 404 if count is None else 200, count or {})
+
+
+def error_event(error: Exception) -> bytes:
+    """The event that vLLM's other routes would send for it."""
+    from vllm.entrypoints.serve.exception_handling.error_response import create_error_response
+
+    # Starlette wraps what it could not answer any more, because the answer had begun.
+    found = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    return b"data: %s\n\n" % create_error_response(found).model_dump_json().encode()
 
 
 async def answer_json(send: Any, status: int, body: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from server.engine import TokenCount
+from server.engine_errors import refusal_in_stream
 
 KEEP_ALIVE = b": keep-alive\n\n"
 END_OF_EVENT = b"\n\n"
@@ -92,7 +93,7 @@ class ChunkRewriter:
         except orjson.JSONDecodeError:
             return self.fail(MALFORMED)
         if "choices" not in body:
-            return self.fail(normal_error(body.get("error", body)))
+            return self.fail(refusal_in_stream(body.get("error", body)))
         choices = body["choices"]
         self._unfinished_choices -= sum(1 for choice in choices if choice.get("finish_reason"))
         if isinstance(body.get("usage"), dict):
@@ -145,7 +146,7 @@ class ResponsesRewriter:
                 self.tokens = token_count(body["response"].get("usage") or {})
             elif event.startswith(b'data: {"error"'):
                 error = orjson.loads(event.removeprefix(b"data: "))["error"]
-                return self.fail(normal_error(error))
+                return self.fail(refusal_in_stream(error))
         return data.replace(DONE, b"")
 
     def close(self) -> bytes:
@@ -183,18 +184,6 @@ def token_count(usage: Mapping[str, Any]) -> TokenCount:
         cached=prompt.get("cached_tokens") or 0,
         reasoning=answer.get("reasoning_tokens") or 0,
     )
-
-
-def normal_error(error: Any) -> Mapping[str, Any]:
-    """An engine's error in OpenAI's shape: `code` a word, not a number."""
-    found = error if isinstance(error, dict) else {"message": str(error)}
-    code = found.get("code")
-    return {
-        "message": found.get("message") or "the engine failed",
-        "type": "server_error",
-        "param": found.get("param"),
-        "code": code if isinstance(code, str) else "engine_error",
-    }
 
 
 def encode_event(body: Mapping[str, Any]) -> bytes:

@@ -97,6 +97,7 @@ def vllm_command(
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            **_cpu_environment(settings, has_gpu=has_gpu),
         },
         probe=probe_request(settings.name),
     )
@@ -108,6 +109,16 @@ def probe_request(model: str) -> EngineRequest:
     return EngineRequest(
         path="/v1/completions", body=json.dumps(body).encode(), request_id="codeloop-probe"
     )
+
+
+def _cpu_environment(settings: ModelSettings, *, has_gpu: bool) -> dict[str, str]:
+    """No compilation in the middle of serving.
+
+    `--enforce-eager` leaves a few functions of vLLM's sampler to torch.compile: the first request
+    for log probabilities would hold every answer up for a quarter of a minute, and end the engine
+    where there is no C++ compiler.
+    """
+    return {} if has_gpu or settings.compile else {"TORCHDYNAMO_DISABLE": "1"}
 
 
 def _machine_arguments(settings: ModelSettings, *, has_gpu: bool) -> list[str]:
