@@ -1,6 +1,7 @@
 """Broken input: each kind gets its own 4xx in OpenAI's shape, and the server goes on answering."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -49,6 +50,16 @@ RAW = {
     "NaN": (b'{"prompt": "x", "temperature": NaN}', 400, "invalid_json"),
     "infinity": (b'{"prompt": "x", "top_p": Infinity}', 400, "invalid_json"),
     "deep nesting": (b'{"prompt": ' + b"[" * 100_000, 400, "invalid_json"),
+    "nested deeper than can be written": (
+        b'{"prompt": "x", "x": ' + b"[" * 300 + b"]" * 300 + b"}",
+        400,
+        "invalid_json",
+    ),
+    "duplicate keys, the last counts": (
+        b'{"prompt": "x", "model": "scripted", "model": "nothing"}',
+        404,
+        "model_not_found",
+    ),
     "body too large": (b'{"prompt": "' + b"x" * 5_000_000 + b'"}', 413, "request_too_large"),
     "a million tokens": (
         b'{"prompt": "' + b"x" * 1_000_000 + b'"}',
@@ -215,6 +226,26 @@ async def test_headers_that_never_end_are_cut_off(
 ) -> None:
     answer = await asyncio.to_thread(exchange, server, b"GET /health HTTP/1.1\r\nx-slow: ")
     assert answer.startswith(b"HTTP/1.1 408 ")
+    await goes_on(http, server)
+
+
+async def test_headers_that_are_too_large_are_refused_while_they_come(
+    http: aiohttp.ClientSession, server: Launched
+) -> None:
+    line = b"x-padding: " + b"x" * 1000 + b"\r\n"
+    port = int(server.base_url.rpartition(":")[2])
+
+    def flood() -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\n")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(10_000):
+                    connection.sendall(line)
+                pytest.fail("ten megabytes of headers were taken")
+            return connection.recv(4096)
+
+    with contextlib.suppress(ConnectionResetError):  # the answer may be lost with the connection
+        assert (await asyncio.to_thread(flood)).startswith(b"HTTP/1.1 431 ")
     await goes_on(http, server)
 
 

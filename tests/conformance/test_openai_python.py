@@ -1,12 +1,15 @@
 """OpenAI's own Python SDK, sync and async, on every route."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from deploy.launch import Launched
+from deploy.launch import Launched, launch
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 FAIL: list[ChatCompletionMessageParam] = [{"role": "user", "content": "please-fail"}]
@@ -118,6 +121,59 @@ async def test_a_full_lane_is_a_rate_limit_error_with_a_time(
     await holding.close()
     assert refusal.value.code == "lane_overloaded"
     assert int(refusal.value.response.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop": [f"stop {number}" for number in range(1024)]},
+        {"logprobs": True, "top_logprobs": 20},
+        {"response_format": {"type": "json_object"}},
+        {"presence_penalty": 2.0, "frequency_penalty": -2.0},
+        {"extra_body": {"top_k": 5, "min_p": 0.1, "never_heard_of": {"it": 1}}},
+        {"stream": True, "n": 3},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_fields_that_clients_send_are_accepted(
+    client: openai.OpenAI, fields: dict[str, Any]
+) -> None:
+    answer = client.chat.completions.create(model=MODEL, messages=HELLO, **fields)
+    if fields.get("stream"):
+        indexes = {choice.index for chunk in answer for choice in chunk.choices}
+        assert indexes == {0, 1, 2}
+    else:
+        assert answer.choices[0].message.content
+
+
+def test_an_engine_that_restarts_is_a_503_that_says_when(tmp_path: Path) -> None:
+    script = tmp_path / "script.toml"
+    script.write_text("start_seconds = 1\n[[faults]]\nkind = 'die'\nafter_tokens = 3\n"
+                      "when = 'please-die'\n")  # fmt: skip
+    settings = f"[[server.models]]\nname = 'x'\nengine = 'scripted'\nscript = '{script}'\n"
+    with (
+        launch(tmp_path / "home", settings=settings) as server,
+        openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0) as client,
+    ):
+        with pytest.raises(openai.APIError) as died:
+            list(client.completions.create(model="x", prompt="please-die", stream=True))
+        assert died.value.code == "engine_died"
+        refusals = list(_refusals_until_it_is_back(client))
+    away = next(error for error in refusals if error.status_code == 503)
+    assert away.code == "engine_unavailable"
+    assert all(int(error.response.headers["retry-after"]) >= 1 for error in refusals)
+
+
+def _refusals_until_it_is_back(client: openai.OpenAI) -> Iterator[openai.InternalServerError]:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            client.completions.create(model="x", prompt="hello")
+        except openai.InternalServerError as error:
+            yield error
+        else:
+            return
+    pytest.fail("the engine did not come back")
 
 
 def test_a_stream_that_breaks_raises(client: openai.OpenAI) -> None:
