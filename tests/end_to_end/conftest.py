@@ -50,6 +50,15 @@ def tiny_folder(test_home: Path) -> Path:
     return ModelStore(test_home / "models").resolve("tiny-64k", pull=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def without_compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """As on a bare machine: a request that makes the engine compile something would end it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXX", "/nonexistent/c++")
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
 def start(home: Path, models: Path, settings: str) -> Iterator[Launched]:
     home.mkdir(parents=True)
     (home / "models").symlink_to(models)

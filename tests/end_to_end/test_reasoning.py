@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from deploy.launch import Launched
 
@@ -36,6 +37,32 @@ async def test_reasoning_has_both_names(
     deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in lines]
     assert "".join(delta.get("reasoning") or "" for delta in deltas) == message["reasoning"]
     assert all(delta.get("reasoning") == delta.get("reasoning_content") for delta in deltas)
+
+
+async def test_instructions_move_into_the_users_turn(
+    http: aiohttp.ClientSession, reasoning_server: Launched
+) -> None:
+    spoken = {"system": "Be brief.", "user": "hello"}
+    apart = [{"role": role, "content": content} for role, content in spoken.items()]
+    folded = [{"role": "user", "content": "Be brief.\n\nhello"}]
+    answers = []
+    for messages in (apart, folded):
+        async with http.post(**ask(reasoning_server, messages=messages)) as answer:
+            answers.append(await answer.json())
+    assert answers[0]["usage"]["prompt_tokens"] == answers[1]["usage"]["prompt_tokens"]
+    assert answers[0]["choices"][0]["message"] == answers[1]["choices"][0]["message"]
+
+
+@pytest.mark.filterwarnings("ignore")  # litellm's and pydantic's own, in their code
+def test_litellm_reads_the_reasoning(reasoning_server: Launched) -> None:
+    litellm = pytest.importorskip("litellm")
+    asked = {"api_base": reasoning_server.url, "api_key": reasoning_server.key, "num_retries": 0}
+    answer = litellm.completion(model="hosted_vllm/deepcoder-tiny", **ASKED, **asked)
+    whole = answer.choices[0].message.reasoning_content
+    assert whole
+    stream = litellm.completion(model="hosted_vllm/deepcoder-tiny", stream=True, **ASKED, **asked)
+    deltas = [chunk.choices[0].delta for chunk in stream]
+    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == whole
 
 
 async def test_no_process_of_the_engine_outlives_a_killed_gateway(
