@@ -1,0 +1,211 @@
+"""The fork that becomes a program: first behind the wall, then given its job, then no longer ours."""
+
+import gc
+import json
+import os
+import resource
+import signal
+import sys
+import types
+from typing import Any, NamedTuple
+
+import _socket
+from sandbox.worker import calls, collect, ending, kernel, wall
+
+_MESSAGE_BYTES = 64
+_MAX_DESCRIPTORS = 5
+_DESCRIPTOR_BYTES = 4
+_OPEN_FILES = 1024
+_FAILED_TO_START = 127
+_STACK_BYTES = 256 << 20
+"""What judges give to C++; a warm Python's own stack stays where its zygote put it."""
+
+_PAYLOAD, _STDIN, _STDOUT, _STDERR, _CHANNEL = range(5)
+"""Order of the descriptors that come with a job; the last is where collected files or results go."""
+
+BASE_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp/work",
+    "LANG": "C.UTF-8",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+class Started(NamedTuple):
+    """What the bottom frame needs to run a Python program: nothing of ours stays on its stack."""
+
+    code: Any
+    names: "dict[str, Any]"
+    finish: Any
+
+
+def prepare_interpreter(config: "dict[str, Any]") -> None:
+    """Import what programs usually import, and make this look like an interpreter of their own."""
+    if config["namespaces"]:
+        config["work"] = wall.WORK
+    os.environ.clear()
+    os.environ.update({**BASE_ENVIRONMENT, "HOME": config["work"]})
+    sys.path[:] = [path for path in sys.path[1:] if os.path.exists(path)] + config["python_path"]
+    sys.argv = ["main.py"]
+    import site
+
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    for module in config["preload"]:
+        try:
+            __import__(module)
+        except ImportError:  # the host has warned; the program that imports it will see for itself
+            continue
+
+
+def wait_for_job(
+    config: "dict[str, Any]", jobs: Any, call_filter: Any, work_bytes: int, work_files: int
+) -> Started:
+    """Go behind the inner wall, wait for a job, and start it. Returns only for a Python program."""
+    try:
+        enter(config, call_filter, work_bytes, work_files)
+        descriptors = _receive(jobs)
+        return _start(config, jobs, descriptors)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, it is our fault and the host must know
+        jobs.send(b"E" + f"{type(error).__name__}: {error}".encode()[:4000])
+        os._exit(_FAILED_TO_START)
+
+
+def enter(config: "dict[str, Any]", call_filter: Any, work_bytes: int, work_files: int) -> None:
+    """This process gets its own folder and counters, and loses every privilege."""
+    for descriptor in config["cgroup_fds"]:
+        os.write(descriptor, b"0")
+        os.close(descriptor)
+    os.setsid()
+    os.umask(0o022)
+    if config["namespaces"]:
+        wall.open_work_folder(work_bytes, work_files)
+    else:
+        os.chdir(config["work"])
+    kernel.drop_bounding_set()
+    if config["inside_uid"] is not None:
+        os.setgroups([])
+        os.setresgid(*(config["inside_uid"],) * 3)
+        os.setresuid(*(config["inside_uid"],) * 3)
+    kernel.drop_capabilities()
+    kernel.hide_memory()
+    kernel.no_new_privileges()
+    if call_filter is not None:
+        call_filter.install()
+
+
+def _receive(jobs: Any) -> "list[int]":
+    """The descriptors of the next job; ends this process when there will be none."""
+    space = _socket.CMSG_LEN(_MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
+    message, ancillary, _, _ = jobs.recvmsg(_MESSAGE_BYTES, space)
+    if not message:
+        os._exit(0)
+    # Also standby time is counted for this process; the host's own limits begin now.
+    data = b"".join(content for _, kind, content in ancillary if kind == _socket.SCM_RIGHTS)
+    step = _DESCRIPTOR_BYTES
+    return [int.from_bytes(data[at : at + step], sys.byteorder) for at in range(0, len(data), step)]
+
+
+def _start(config: "dict[str, Any]", jobs: Any, descriptors: "list[int]") -> Started:
+    job, contents = _read_payload(descriptors[_PAYLOAD])
+    for target, source in enumerate((_STDIN, _STDOUT, _STDERR)):
+        os.dup2(descriptors[source], target)
+    for descriptor in descriptors[:_CHANNEL]:
+        os.close(descriptor)
+    channel = descriptors[_CHANNEL] if len(descriptors) > _CHANNEL else -1
+    _write_files(job["files"], job["executables"], contents)
+    os.environ.update(job["environment"])
+    _limit(job["limits"], is_command=job["kind"] == "command")
+    if job["kind"] == "command":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        _execute(config, jobs, job, channel)
+    source = contents[0]
+    started = _python(config, jobs, job, source, channel)
+    # From here on nothing of ours may be reached through a descriptor, but the calls' own channel.
+    if channel > 3:
+        os.closerange(3, channel)
+    os.closerange(max(channel, 2) + 1, 1 << 30)
+    return started
+
+
+def _python(
+    config: "dict[str, Any]", jobs: Any, job: "dict[str, Any]", source: bytes, channel: int
+) -> Started:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    path = f"{config['work']}/{job['main']}"
+    sys.argv = [path, *job["arguments"]]
+    sys.path.insert(0, os.path.dirname(path))
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=sys.modules["builtins"])
+    sys.modules["__main__"] = module
+    finish = ending.Ending(module)
+    gc.enable()
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except BaseException as error:  # noqa: BLE001  # deep nesting ends in a RecursionError or MemoryError
+        jobs.send(b"C")
+        finish(error)
+        raise
+    if job["kind"] == "calls":
+        return Started(code, module.__dict__, calls.Calls(job["calls"], channel, module, finish))
+    return Started(code, module.__dict__, finish)
+
+
+def _read_payload(descriptor: int) -> "tuple[dict[str, Any], list[bytes]]":
+    """The job's description and the contents of its files, in order."""
+    size = os.fstat(descriptor).st_size
+    payload = os.pread(descriptor, size, 0)
+    while len(payload) < size:
+        payload += os.pread(descriptor, size - len(payload), len(payload))
+    at = 4 + int.from_bytes(payload[:4], "little")
+    job = json.loads(payload[4:at])
+    contents = []
+    for file in job["files"]:
+        contents.append(payload[at : at + file[1]])
+        at += file[1]
+    return job, contents
+
+
+def _write_files(
+    files: "list[tuple[str, int]]", executables: "list[str]", contents: "list[bytes]"
+) -> None:
+    for (name, _), content in zip(files, contents):  # noqa: B905  # strict is not in every Python that may be used
+        if "/" in name:
+            os.makedirs(os.path.dirname(name), exist_ok=True)
+        mode = 0o755 if name in executables else 0o644
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.close(descriptor)
+
+
+def _limit(limits: "dict[str, int]", *, is_command: bool) -> None:
+    """Limits that the kernel holds each process to; the host watches all of them together."""
+    values = {
+        resource.RLIMIT_CPU: limits["cpu"],
+        resource.RLIMIT_FSIZE: limits["file"],
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+    }
+    if is_command:
+        values[resource.RLIMIT_STACK] = _STACK_BYTES
+    if limits["data"]:
+        values[resource.RLIMIT_DATA] = limits["data"]
+    if limits["processes"]:
+        values[resource.RLIMIT_NPROC] = limits["processes"]
+    for kind, value in values.items():
+        hard = resource.getrlimit(kind)[1]
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        # A second more for the hard limit: SIGXCPU can be ignored, the SIGKILL after it cannot.
+        later = most + 1 if kind == resource.RLIMIT_CPU and most == value else most
+        resource.setrlimit(kind, (most, later))
+
+
+def _execute(config: "dict[str, Any]", jobs: Any, job: "dict[str, Any]", channel: int) -> None:
+    """Become the command; with something to collect, wait for it instead and pass that on."""
+    if job["collect"]:
+        collect.run_and_collect(job["command"], jobs, channel, job["collect"], config["work"])
+    os.set_inheritable(jobs.fileno(), False)
+    os.execve(job["command"][0], job["command"], os.environ)
