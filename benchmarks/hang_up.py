@@ -2,7 +2,9 @@
 
 Clients leave in the middle of a stream, before its first token, and while they wait for a plain
 answer; with nothing else in the engine, and beside two other streams. After each, the engine's own `vllm:num_requests_running` is read
-over its socket until it is back at its former value; the time includes those readings. At the
+over its socket until it is back at its former value; the time includes those readings. vLLM writes
+that gauge when it has made a step: now and then an engine with nothing left to do leaves it at 1.
+Then its counter of generated tokens tells when the request ended, and the case is counted. At the
 end the usage rows of all calls are compared with the engine's counters.
 
     python -m benchmarks.hang_up --quick
@@ -33,13 +35,17 @@ OTHER_STREAMS = 2
 EVENTS_BEFORE_LEAVING = 5
 POLL_SECONDS = 0.002
 GIVE_UP_SECONDS = 5.0
+STANDSTILL_SECONDS = 0.5
+"""Far longer than a step takes: an engine whose counter stood still so long has nothing to do."""
+
 USAGE_SECONDS = 3.0
 """Usage is written in batches, every half second."""
 
 SERIES = re.compile(r"^(vllm:[a-z_]+)\{[^}]*\} (\S+)$", re.MULTILINE)
 RUNNING = "vllm:num_requests_running"
+GENERATED = "vllm:generation_tokens_total"
 COUNTERS = {
-    "completion_tokens": "vllm:generation_tokens_total",
+    "completion_tokens": GENERATED,
     "prompt_tokens": "vllm:prompt_tokens_total",
 }
 
@@ -49,6 +55,13 @@ class Counted(NamedTuple):
 
     usage: Mapping[str, int]
     engine: Mapping[str, int]
+
+
+class Ended(NamedTuple):
+    """When a request was gone, and whether the gauge did not say so."""
+
+    seconds: float
+    is_gauge_stale: bool
 
 
 def main() -> None:
@@ -70,6 +83,7 @@ def main() -> None:
             usage=usage(gateway), engine={name: after[name] - before[name] for name in after}
         )
     show(report, seconds, counted)
+    report.figure("gauge left standing by an idle engine", [client.num_stale], "times")
     report.finish()
 
 
@@ -118,6 +132,7 @@ class Client:
         self._gateway = gateway
         self._engine = engine
         self._model = model
+        self.num_stale = 0
 
     async def one_round(self, num_each: int, num_others: int) -> Mapping[str, list[float]]:
         """Seconds until each hang-up was seen, by kind, beside so many other streams."""
@@ -162,7 +177,10 @@ class Client:
             await asyncio.gather(call, return_exceptions=True)
             if not call.cancelled():
                 call.result().close()
-        return await _until_running(engine, former) - began
+        ended = await _until_running(engine, former, at_most=True)
+        if ended.seconds-began>1: print("STUCK",kind,former,ended,ended.seconds-began,(await _metrics(engine))[RUNNING],flush=True)
+        self.num_stale += ended.is_gauge_stale
+        return ended.seconds - began
 
     async def _begin(
         self, client: aiohttp.ClientSession, *, is_stream: bool
@@ -188,12 +206,22 @@ async def _metrics(engine: aiohttp.ClientSession) -> dict[str, float]:
     return {name: float(value) for name, value in SERIES.findall(page)}
 
 
-async def _until_running(engine: aiohttp.ClientSession, num: float) -> float:
-    """The time at which that many requests run; gives up after GIVE_UP_SECONDS."""
-    deadline = time.monotonic() + GIVE_UP_SECONDS
-    while (await _metrics(engine))[RUNNING] != num and time.monotonic() < deadline:
+async def _until_running(
+    engine: aiohttp.ClientSession, num: float, *, at_most: bool = False
+) -> Ended:
+    """When that many requests run, or fewer; gives up after GIVE_UP_SECONDS."""
+    generated, moved_at = -1.0, time.monotonic()
+    deadline = moved_at + GIVE_UP_SECONDS
+    while time.monotonic() < deadline:
+        page = await _metrics(engine)
+        if page[RUNNING] == num or (at_most and page[RUNNING] < num):
+            return Ended(seconds=time.monotonic(), is_gauge_stale=False)
+        if page[GENERATED] != generated:
+            generated, moved_at = page[GENERATED], time.monotonic()
+        elif num == 0 and time.monotonic() - moved_at > STANDSTILL_SECONDS:
+            return Ended(seconds=moved_at, is_gauge_stale=True)
         await asyncio.sleep(POLL_SECONDS)
-    return time.monotonic()
+    return Ended(seconds=time.monotonic(), is_gauge_stale=False)
 
 
 if __name__ == "__main__":

@@ -28,10 +28,11 @@ class Counters(ABC):
 
     name: str
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
-        """folders: the group's folder by controller. They are made here."""
+    def __init__(self, folders: Mapping[str, Path], *, is_ours: bool = True) -> None:
+        """folders: the group's folder by controller. is_ours: made here, and removed at the end."""
         self._folders = folders
-        for folder in set(folders.values()):
+        self._is_ours = is_ours
+        for folder in set(folders.values()) if is_ours else ():
             folder.mkdir()
         self._descriptors: dict[str, int] = {}
         self._values: dict[str, int] = {}
@@ -63,7 +64,7 @@ class Counters(ABC):
         """Remove the group, once what was in it has ended."""
         for descriptor in (*self.join, *self._descriptors.values()):
             os.close(descriptor)
-        for folder in dict.fromkeys(self._folders.values()):
+        for folder in dict.fromkeys(self._folders.values()) if self._is_ours else ():
             remove(folder)
 
     def _open(self, controller: str, name: str, flags: int = os.O_RDONLY) -> int:
@@ -90,6 +91,8 @@ class VersionOne(Counters):
         self._limit_memory(limits.memory_bytes)
         self._set("pids", "pids.max", processes)
         os.pwrite(self._open("memory", "memory.max_usage_in_bytes", os.O_RDWR), b"0", 0)
+        # What is there now is the kernel's cache of files that earlier programs read.
+        self._before_bytes = int(self._read("memory", "memory.usage_in_bytes"))
 
     def _limit_memory(self, limit_bytes: int) -> None:
         names = ["memory.limit_in_bytes"]
@@ -104,7 +107,7 @@ class VersionOne(Counters):
         return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
 
     def peak_bytes(self) -> int | None:
-        return int(self._read("memory", "memory.max_usage_in_bytes"))
+        return max(0, int(self._read("memory", "memory.max_usage_in_bytes")) - self._before_bytes)
 
     def num_killed(self) -> int:
         return _field(self._read("memory", "memory.oom_control"), "oom_kill")
@@ -147,6 +150,20 @@ def open_counters() -> Counters | None:
         except OSError as error:
             log.debug("%s cannot be used: %s", kind.name, error)
     return None
+
+
+def counters_of(process: int) -> Counters | None:
+    """The group that a process is in, such as a container's; None when it cannot be written."""
+    root = Path(f"/proc/{process}")
+    parents = version_one_parents(root)
+    if parents is not None:
+        return VersionOne(parents, is_ours=False)
+    mounts = [line.split() for line in (root / "mounts").read_text().splitlines()]
+    places = [mount[1] for mount in mounts if mount[2] == "cgroup2"]
+    folder = Path(places[0] if places else "/", _own_groups(root).get("", "/").lstrip("/"))
+    if not places or not os.access(folder / "memory.max", os.W_OK):
+        return None
+    return VersionTwo(dict.fromkeys(("memory", "pids", "cpu"), folder), is_ours=False)
 
 
 def version_one_parents(root: Path = Path("/proc/self")) -> Mapping[str, Path] | None:

@@ -5,7 +5,7 @@ by name). A job is a program already turned into commands by its toolchain; only
 program itself, because the other node has toolchains of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -66,6 +66,10 @@ class JobResult:
 class Worker(Protocol):
     """An opened wall that runs one job at a time."""
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether it must be replaced; its last run raised SandboxUnavailable."""
+
     def run(self, job: Job) -> JobResult:
         """Run a job to its end. Raises SandboxUnavailable when we failed, not the job."""
 
@@ -93,8 +97,3 @@ class Isolation(Protocol):
     def close(self) -> None:
         """Leave nothing behind."""
 
-
-Finding = tuple[str, bool, str]
-"""A layer, whether this host gives it, and what that means or how to give it."""
-
-Findings = Sequence[Finding]

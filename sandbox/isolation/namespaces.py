@@ -8,10 +8,12 @@ memory, process and CPU control is used, and said in the description.
 
 import logging
 import os
+from dataclasses import asdict
 
 from sandbox.cgroup import open_counters
 from sandbox.errors import IsolationUnavailable
 from sandbox.isolation.interpreter import find_interpreter
+from sandbox.isolation.link import ChildLink
 from sandbox.isolation.warm_worker import WarmWorker, WorkerConfig
 from sandbox.settings import SandboxSettings
 from sandbox.worker.system_calls import allowed_numbers
@@ -78,7 +80,7 @@ class NamespaceIsolation:
             user_namespace=user_namespace,
             many_users=is_root and user_namespace,
             inside_uid=inside if is_root else None,
-            filter=True,
+            filter="full",
             folders=self._folders,
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,
@@ -92,7 +94,8 @@ class NamespaceIsolation:
             counters.name if counters else "rlimits only",
             "own user" if is_root else "one user",
         ]
-        worker = WarmWorker(self.interpreter.command, config, counters, "")
+        link = ChildLink(self.interpreter.command, asdict(config), counters.join if counters else ())
+        worker = WarmWorker(link, config, counters, "")
         if not worker.layers["proc"]:
             layers.append("no /proc")
         worker.description = self.description = f"{self.name}({', '.join(layers)})"

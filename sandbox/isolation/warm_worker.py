@@ -4,15 +4,14 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
-import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.cgroup import Counters
 from sandbox.errors import IsolationUnavailable, RunCancelled, SandboxUnavailable
+from sandbox.isolation.link import Link
 from sandbox.isolation.isolation import Job, JobResult, Kind
 from sandbox.isolation.payload import decode_files, encode_job, memory_file
 from sandbox.isolation.reading import Reading
@@ -22,9 +21,6 @@ from sandbox.program import MIB, Limits
 from sandbox.worker.zygote import RESULT
 
 START_SECONDS = 60.0
-PACKAGES = Path(__file__).parents[2]
-_MAIN = PACKAGES / "sandbox" / "worker" / "main.py"
-_PROC = Path("/proc")
 _MANY_USERS = "0 200000 65536\n"
 _MESSAGE_BYTES = 8192
 _WORK_STEP_BYTES = MIB
@@ -40,7 +36,8 @@ class WorkerConfig:
     """Whether users can be mapped, so that programs are another user than the zygote."""
     inside_uid: int | None
     """User that programs become; None leaves it."""
-    filter: bool
+    filter: str
+    """Which system-call filter: "" for none, "container" for the one without shared memory, else "full"."""
     folders: Sequence[str]
     python_path: Sequence[str]
     preload: Sequence[str]
@@ -48,74 +45,34 @@ class WorkerConfig:
     """The work folder, where it is not one of the namespaces' own."""
     clean: Sequence[str] = ()
     """Folders that are emptied after each program."""
+    connect: str = ""
+    """Where the zygote reaches its host, when it does not inherit its sockets."""
+    work_bytes: int = 64 * MIB
+    work_files: int = 4096
 
 
 class WarmWorker:
-    """One zygote. description: what holds its programs, layer by layer."""
+    """One zygote. description: what holds its programs, layer by layer. layers: what it has built."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        config: WorkerConfig,
-        counters: Counters | None,
-        description: str,
+        self, link: Link, config: WorkerConfig, counters: Counters | None, description: str
     ) -> None:
-        """Start it. command: the interpreter and its options. Raises IsolationUnavailable."""
+        """Take over a started zygote and its counters. Raises IsolationUnavailable."""
         self.description = description
         self.is_broken = False
+        self._link = link
+        self._jobs, self._control = link.jobs, link.control
         self._counters = counters
         self._number = 0
         self._is_cancelled = False
         self._lock = threading.Lock()
-        self._work = (0, 0)
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
-        self._jobs, jobs_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control, control_inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._work = (config.work_bytes, config.work_files)
         self._null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._process = self._start(command, config, jobs_inside, control_inside)
             self.layers = self._shake_hands(config)
         except BaseException:
             self.close()
             raise
-        finally:
-            jobs_inside.close()
-            control_inside.close()
-
-    @property
-    def process_id(self) -> int:
-        """The zygote's, or that of its keeper outside the wall."""
-        return self._process.pid
-
-    def _start(
-        self,
-        command: Sequence[str],
-        config: WorkerConfig,
-        jobs: socket.socket,
-        control: socket.socket,
-    ) -> subprocess.Popen[bytes]:
-        join = self._counters.join if self._counters else ()
-        settings = asdict(config) | {
-            "jobs_fd": jobs.fileno(),
-            "control_fd": control.fileno(),
-            "cgroup_fds": join,
-            "work_bytes": 64 * MIB,
-            "work_files": 4096,
-        }
-        try:
-            return subprocess.Popen(
-                [*command, str(_MAIN), str(PACKAGES), json.dumps(settings)],
-                env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._log,
-                pass_fds=(jobs.fileno(), control.fileno(), *join),
-                cwd="/",
-                # A terminal's Ctrl-C is for the host, which ends its workers itself.
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise IsolationUnavailable(f"{command[0]} cannot be started: {error}") from error
 
     def _shake_hands(self, config: WorkerConfig) -> dict[str, object]:
         self._control.settimeout(START_SECONDS)
@@ -132,11 +89,11 @@ class WarmWorker:
         except OSError as error:
             message = str(error).encode()
         if message[:1] != kind:
-            raise IsolationUnavailable(f"a worker did not start: {self._last_words()}")
+            raise IsolationUnavailable(f"a worker did not start: {self._link.last_words()}")
         return message[1:]
 
     def _map_users(self, *, many: bool) -> None:
-        proc = _PROC / str(self._process.pid)
+        proc = Path("/proc", str(self._link.process_id))
         try:
             if not many:
                 (proc / "setgroups").write_text("deny")
@@ -147,14 +104,6 @@ class WarmWorker:
                 f"users cannot be mapped into a user namespace ({error.strerror})"
             ) from error
 
-    def _last_words(self) -> str:
-        """The end of what the zygote said."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=1)
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
-
     def run(self, job: Job) -> JobResult:
         """Run a job to its end. Raises SandboxUnavailable when we failed, RunCancelled."""
         with self._lock:
@@ -163,15 +112,15 @@ class WarmWorker:
             return self._run(job)
         except (OSError, EOFError, ValueError) as error:
             self.is_broken = True
-            words = "" if self._process.poll() is None else f"; it ended: {self._last_words()}"
-            raise SandboxUnavailable(f"a worker failed: {error or 'no answer'}{words}") from error
+            words = self._link.last_words()
+            raise SandboxUnavailable(f"a worker failed: {error}; {words}") from error
         except BaseException:
             self.is_broken = True
             raise
 
     def _run(self, job: Job) -> JobResult:
         self._prepare(job)
-        watch = Watch(self._counters, self._process.pid, job)
+        watch = Watch(self._counters, self._link.process_id, job)
         channel = Reading(channel_bytes(job)) if job.kind is Kind.CALLS else None
         stdout, stderr = Reading(job.limits.output_bytes), Reading(job.limits.output_bytes)
         collected = os.memfd_create("collected", os.MFD_CLOEXEC) if job.collect else None
@@ -268,17 +217,8 @@ class WarmWorker:
 
     def close(self) -> None:
         """End the zygote and all that is in it."""
-        self._jobs.close()
-        self._control.close()
+        self._link.close()
         os.close(self._null)
-        process = getattr(self, "_process", None)
-        if process is not None:
-            try:
-                process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._log.close()
         if self._counters is not None:
             self._counters.close()
 

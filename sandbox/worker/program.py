@@ -82,7 +82,7 @@ def enter(config: "dict[str, Any]", call_filter: Any, work_bytes: int, work_file
     if config["namespaces"]:
         wall.open_work_folder(work_bytes, work_files)
     else:
-        os.chdir(config["work"])
+        _share_work_folder(config["work"])
     kernel.drop_bounding_set()
     if config["inside_uid"] is not None:
         os.setgroups([])
@@ -93,6 +93,17 @@ def enter(config: "dict[str, Any]", call_filter: Any, work_bytes: int, work_file
     kernel.no_new_privileges()
     if call_filter is not None:
         call_filter.install()
+
+
+def _share_work_folder(work: str) -> None:
+    """The work folder where programs have no file system of their own, one after the other."""
+    os.mkdir(work)
+    os.chmod(work, 0o777)
+    os.chdir(work)
+    if os.getpid() != 1 and os.getppid() == 1:
+        # In a container the memory is shared with the zygote, which must not be the one that goes.
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
 
 
 def _receive(jobs: Any) -> "list[int]":
@@ -115,7 +126,8 @@ def _start(config: "dict[str, Any]", jobs: Any, descriptors: "list[int]") -> Sta
         os.close(descriptor)
     channel = descriptors[_CHANNEL] if len(descriptors) > _CHANNEL else -1
     _write_files(job["files"], job["executables"], contents)
-    os.environ.update(job["environment"])
+    for name, value in job["environment"].items():
+        os.environ[name] = value.replace("{work}", config["work"])
     _limit(job["limits"], is_command=job["kind"] == "command")
     if job["kind"] == "command":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)

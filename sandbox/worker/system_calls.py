@@ -86,6 +86,7 @@ _SPECIAL = {
     "aarch64": {"clone": 220, "clone3": 435, "ioctl": 29, "prlimit64": 261, "sched_setaffinity": 122,
                 "socket": 198, "sync": 81, "syncfs": 267},
 }
+_SHARED_MEMORY = "# shared memory"
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _FIRST_RECENT = 424
@@ -162,20 +163,25 @@ def _stretches(allowed: set[int]) -> list[tuple[int, int]]:
     ]
 
 
-def allowed_numbers(machine: str = MACHINE) -> dict[str, int]:
-    """Name → number of every call that is allowed with any arguments."""
-    column = 1 if machine == "x86_64" else 2
-    entries = " ".join(line for line in ALLOWED.splitlines() if not line.startswith("#"))
+def allowed_numbers(machine: str = MACHINE, *, has_own_ipc: bool = True) -> "dict[str, int]":
+    """Name → number of every call that is allowed with any arguments.
+
+    has_own_ipc: whether each program has an IPC namespace of its own. Else one could leave shared
+    memory, semaphores or messages for the next. Raises KeyError for an unknown machine.
+    """
+    column = {"x86_64": 1, "aarch64": 2}[machine]
+    text = ALLOWED if has_own_ipc else ALLOWED.partition(_SHARED_MEMORY)[0]
+    entries = " ".join(line for line in text.splitlines() if not line.startswith("#"))
     rows = [entry.split() for entry in entries.split(",") if entry.strip()]
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
 
 
-def system_call_filter(machine: str = MACHINE) -> SystemCallFilter:
+def system_call_filter(has_own_ipc: bool) -> SystemCallFilter:
     """The filter for this machine."""
-    return SystemCallFilter(assemble(machine))
+    return SystemCallFilter(assemble(MACHINE, has_own_ipc=has_own_ipc))
 
 
-def assemble(machine: str) -> bytes:
+def assemble(machine: str, *, has_own_ipc: bool = True) -> bytes:
     """The filter's instructions. Raises KeyError for a machine that it was not written for."""
     special = _SPECIAL[machine]
     program = _Program()
@@ -196,7 +202,7 @@ def assemble(machine: str) -> bytes:
     for own_only in ("prlimit64", "sched_setaffinity"):
         program.examine(special[own_only], 0, _JUMP_EQUAL, 0, _ALLOW, _ERRNO | _EPERM)
     _forbid_injection(program, special["ioctl"])
-    allowed = set(allowed_numbers(machine).values()) - set(special.values())
+    allowed = set(allowed_numbers(machine, has_own_ipc=has_own_ipc).values()) - set(special.values())
     program.search(_stretches(allowed))
     return program.assembled()
 

@@ -37,17 +37,14 @@ def live(config: "dict[str, Any]") -> program.Started:
 
     config: the fields of the host's `WorkerConfig`.
     """
-    jobs = _socket.socket(fileno=config["jobs_fd"])
-    control = _socket.socket(fileno=config["control_fd"])
-    for descriptor in (config["jobs_fd"], config["control_fd"], *config["cgroup_fds"]):
-        os.set_inheritable(descriptor, False)
+    jobs, control = _sockets(config)
     if config["namespaces"]:
         _enter_namespaces(config, control)
-    else:
+    elif os.getpid() != 1:
         kernel.adopt_orphans()
     layers = {"proc": _build(config), "user": os.getuid()}
     program.prepare_interpreter(config)
-    call_filter = system_call_filter() if config["filter"] else None
+    call_filter = system_call_filter(config["filter"] == "full") if config["filter"] else None
     _freeze()
     control.send(b"R" + json.dumps(layers).encode())
     zygote = Zygote(config, control)
@@ -118,6 +115,19 @@ class Zygote:
             except ChildProcessError:
                 return num_left
             num_left += 1
+
+
+def _sockets(config: "dict[str, Any]") -> "tuple[Any, Any]":
+    """The sockets to the host, inherited or, in a container, found at a path."""
+    if config["connect"]:
+        config["cgroup_fds"] = ()
+        found = [_socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET) for _ in range(2)]
+        for number, inside in enumerate(found):
+            inside.connect(f"{config['connect']}/{number}")
+        return found[0], found[1]
+    for descriptor in (config["jobs_fd"], config["control_fd"], *config["cgroup_fds"]):
+        os.set_inheritable(descriptor, False)
+    return _socket.socket(fileno=config["jobs_fd"]), _socket.socket(fileno=config["control_fd"])
 
 
 def _enter_namespaces(config: "dict[str, Any]", control: Any) -> None:
