@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import marshal
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,8 @@ def encode_job(job: Job, *, data_bytes: int, processes: int) -> bytes:
             "cpu_seconds": job.limits.cpu_seconds,
             "wall_seconds": job.limits.wall_cap_seconds,
         }
-    header = json.dumps(description).encode()
+    # Version 2 is read by every Python, and faster than JSON in a process that has just been forked.
+    header = marshal.dumps(description, 2)
     return b"".join((len(header).to_bytes(4, "little"), header, *job.files.values()))
 
 

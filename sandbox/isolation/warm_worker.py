@@ -167,7 +167,7 @@ class WarmWorker:
         with contextlib.ExitStack() as files:
             source = files.enter_context(memory_file(payload))
             stdin = files.enter_context(memory_file(job.stdin)) if job.stdin else self._null
-            socket.send_fds(self._jobs, [b"J"], [source, stdin, *inside])
+            socket.send_fds(self._jobs, [b"%d" % len(payload)], [source, stdin, *inside])
 
     def _wait(self, watch: Watch, outputs: Sequence[Reading]) -> Ending:
         """Read and watch until the zygote tells the end."""

@@ -1,5 +1,6 @@
 """How a Python program ends: as the interpreter itself would end it, without taking it apart."""
 
+import atexit
 import os
 import sys
 import threading
@@ -24,9 +25,8 @@ class Ending:
         code = self._report(error) if error is not None else 0
         error = None
         try:
-            threading._shutdown()  # type: ignore[attr-defined]
-            import atexit
-
+            if threading.active_count() > 1:
+                threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
             self._forget_globals()
         except BaseException:  # noqa: BLE001  # the program's own hooks, at its very end

@@ -1,10 +1,12 @@
 """The fork that becomes a program: first behind the wall, then given its job, then no longer ours."""
 
 import gc
-import json
+import marshal
 import os
+import random
 import resource
 import signal
+import struct
 import sys
 import types
 from typing import Any, NamedTuple
@@ -59,46 +61,55 @@ def prepare_interpreter(config: "dict[str, Any]") -> None:
             continue
 
 
-def wait_for_job(
-    config: "dict[str, Any]", jobs: Any, call_filter: Any, work_bytes: int, work_files: int
-) -> Started:
+class Prepared:
+    """What every program of this worker needs, computed before the forks."""
+
+    def __init__(self, config: "dict[str, Any]", call_filter: Any) -> None:
+        self.work: str = config["work"]
+        self.has_own_files: bool = config["namespaces"]
+        self.cgroups = tuple(config["cgroup_fds"])
+        self.call_filter = call_filter
+        self.user = config["inside_uid"]
+        kernel.drop_bounding_set()
+        if self.user is not None:
+            os.setgroups([])
+
+    def enter(self, folder: wall.WorkFolder) -> None:
+        """This process gets its own folder and counters, and loses every privilege."""
+        for descriptor in self.cgroups:
+            os.write(descriptor, b"0")
+        os.setsid()
+        os.umask(0)
+        if self.has_own_files:
+            folder.open()
+        else:
+            _share_work_folder(self.work)
+        os.umask(0o022)
+        if self.user is not None:
+            # With the last user id that is root's, every capability goes.
+            os.setresgid(self.user, self.user, self.user)
+            os.setresuid(self.user, self.user, self.user)
+        else:
+            kernel.drop_capabilities()
+        kernel.hide_memory()
+        kernel.no_new_privileges()
+        if self.call_filter is not None:
+            self.call_filter.install()
+
+
+def wait_for_job(jobs: Any, prepared: Prepared, folder: wall.WorkFolder) -> Started:
     """Go behind the inner wall, wait for a job, and start it. Returns only for a Python program."""
     try:
-        enter(config, call_filter, work_bytes, work_files)
-        descriptors = _receive(jobs)
-        return _start(config, jobs, descriptors)
+        prepared.enter(folder)
+        return _start(prepared.work, jobs, *_receive(jobs))
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is our fault and the host must know
         jobs.send(b"E" + f"{type(error).__name__}: {error}".encode()[:4000])
         os._exit(_FAILED_TO_START)
 
 
-def enter(config: "dict[str, Any]", call_filter: Any, work_bytes: int, work_files: int) -> None:
-    """This process gets its own folder and counters, and loses every privilege."""
-    for descriptor in config["cgroup_fds"]:
-        os.write(descriptor, b"0")
-        os.close(descriptor)
-    os.setsid()
-    os.umask(0o022)
-    if config["namespaces"]:
-        wall.open_work_folder(work_bytes, work_files)
-    else:
-        _share_work_folder(config["work"])
-    kernel.drop_bounding_set()
-    if config["inside_uid"] is not None:
-        os.setgroups([])
-        os.setresgid(*(config["inside_uid"],) * 3)
-        os.setresuid(*(config["inside_uid"],) * 3)
-    kernel.drop_capabilities()
-    kernel.hide_memory()
-    kernel.no_new_privileges()
-    if call_filter is not None:
-        call_filter.install()
-
-
 def _share_work_folder(work: str) -> None:
     """The work folder where programs have no file system of their own, one after the other."""
-    os.mkdir(work)
-    os.chmod(work, 0o777)
+    os.mkdir(work, 0o777)
     os.chdir(work)
     if os.getpid() != 1 and os.getppid() == 1:
         # In a container the memory is shared with the zygote, which must not be the one that goes.
@@ -106,20 +117,18 @@ def _share_work_folder(work: str) -> None:
             file.write("1000")
 
 
-def _receive(jobs: Any) -> "list[int]":
-    """The descriptors of the next job; ends this process when there will be none."""
+def _receive(jobs: Any) -> "tuple[int, tuple[int, ...]]":
+    """Size of the next job and its descriptors; ends this process when there will be none."""
     space = _socket.CMSG_LEN(_MAX_DESCRIPTORS * _DESCRIPTOR_BYTES)
     message, ancillary, _, _ = jobs.recvmsg(_MESSAGE_BYTES, space)
     if not message:
         os._exit(0)
-    # Also standby time is counted for this process; the host's own limits begin now.
-    data = b"".join(content for _, kind, content in ancillary if kind == _socket.SCM_RIGHTS)
-    step = _DESCRIPTOR_BYTES
-    return [int.from_bytes(data[at : at + step], sys.byteorder) for at in range(0, len(data), step)]
+    ((_, _, content),) = ancillary
+    return int(message), struct.unpack(f"{len(content) // _DESCRIPTOR_BYTES}i", content)
 
 
-def _start(config: "dict[str, Any]", jobs: Any, descriptors: "list[int]") -> Started:
-    job, contents = _read_payload(descriptors[_PAYLOAD])
+def _start(work: str, jobs: Any, size: int, descriptors: "tuple[int, ...]") -> Started:
+    job, contents = _read_payload(descriptors[_PAYLOAD], size)
     for target, source in enumerate((_STDIN, _STDOUT, _STDERR)):
         os.dup2(descriptors[source], target)
     for descriptor in descriptors[:_CHANNEL]:
@@ -127,13 +136,13 @@ def _start(config: "dict[str, Any]", jobs: Any, descriptors: "list[int]") -> Sta
     channel = descriptors[_CHANNEL] if len(descriptors) > _CHANNEL else -1
     _write_files(job["files"], job["executables"], contents)
     for name, value in job["environment"].items():
-        os.environ[name] = value.replace("{work}", config["work"])
+        os.environ[name] = value.replace("{work}", work)
     _limit(job["limits"], is_command=job["kind"] == "command")
     if job["kind"] == "command":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        _execute(config, jobs, job, channel)
+        _execute(work, jobs, job, channel)
     source = contents[0]
-    started = _python(config, jobs, job, source, channel)
+    started = _python(work, jobs, job, source, channel)
     # From here on nothing of ours may be reached through a descriptor, but the calls' own channel.
     if channel > 3:
         os.closerange(3, channel)
@@ -142,10 +151,11 @@ def _start(config: "dict[str, Any]", jobs: Any, descriptors: "list[int]") -> Sta
 
 
 def _python(
-    config: "dict[str, Any]", jobs: Any, job: "dict[str, Any]", source: bytes, channel: int
+    work: str, jobs: Any, job: "dict[str, Any]", source: bytes, channel: int
 ) -> Started:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    path = f"{config['work']}/{job['main']}"
+    random.seed()
+    path = f"{work}/{job['main']}"
     sys.argv = [path, *job["arguments"]]
     sys.path.insert(0, os.path.dirname(path))
     module = types.ModuleType("__main__")
@@ -164,14 +174,13 @@ def _python(
     return Started(code, module.__dict__, finish)
 
 
-def _read_payload(descriptor: int) -> "tuple[dict[str, Any], list[bytes]]":
+def _read_payload(descriptor: int, size: int) -> "tuple[dict[str, Any], list[bytes]]":
     """The job's description and the contents of its files, in order."""
-    size = os.fstat(descriptor).st_size
-    payload = os.pread(descriptor, size, 0)
+    payload = os.read(descriptor, size)
     while len(payload) < size:
-        payload += os.pread(descriptor, size - len(payload), len(payload))
+        payload += os.read(descriptor, size - len(payload))
     at = 4 + int.from_bytes(payload[:4], "little")
-    job = json.loads(payload[4:at])
+    job = marshal.loads(payload[4:at])
     contents = []
     for file in job["files"]:
         contents.append(payload[at : at + file[1]])
@@ -215,9 +224,9 @@ def _limit(limits: "dict[str, int]", *, is_command: bool) -> None:
         resource.setrlimit(kind, (most, later))
 
 
-def _execute(config: "dict[str, Any]", jobs: Any, job: "dict[str, Any]", channel: int) -> None:
+def _execute(work: str, jobs: Any, job: "dict[str, Any]", channel: int) -> None:
     """Become the command; with something to collect, wait for it instead and pass that on."""
     if job["collect"]:
-        collect.run_and_collect(job["command"], jobs, channel, job["collect"], config["work"])
+        collect.run_and_collect(job["command"], jobs, channel, job["collect"], work)
     os.set_inheritable(jobs.fileno(), False)
     os.execve(job["command"][0], job["command"], os.environ)

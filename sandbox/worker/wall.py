@@ -6,11 +6,14 @@ from sandbox.worker import kernel
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 WORK = "/tmp/work"
+_WORK_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types")
-_PASSWD = "root:x:0:0::/:/usr/sbin/nologin\nprogram:x:1000:1000::/tmp/work:/bin/sh\n"
-_GROUP = "root:x:0:\nprogram:x:1000:\n"
-_HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
+_COPIED = ("/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types")
+"""Copied, because every mount makes every program's own name space dearer."""
+
+_PASSWD = b"root:x:0:0::/:/usr/sbin/nologin\nprogram:x:1000:1000::/tmp/work:/bin/sh\n"
+_GROUP = b"root:x:0:\nprogram:x:1000:\n"
+_HOSTS = b"127.0.0.1 localhost sandbox\n::1 localhost\n"
 
 
 class Wall:
@@ -22,10 +25,11 @@ class Wall:
         found = [f"/{name}" for name in _SYSTEM_LINKS if os.path.isdir(f"/{name}")]
         self._links = {path: os.readlink(path) for path in found if os.path.islink(path)}
         system = ["/usr", *(path for path in found if path not in self._links)]
-        etc = [f"/etc/{name}" for name in (*_ETC, *_java_folders())]
+        etc = [f"/etc/{name}" for name in ("alternatives", *_java_folders())]
         shown = [path for path in (*system, *etc, *folders) if os.path.exists(path)]
         # By descriptor: whoever mounts may not be allowed to walk to them.
         self._sources = {path: os.open(path, os.O_PATH) for path in shown}
+        self._copies = {path: _content(path) for path in _COPIED}
         self._devices = {name: os.open(f"/dev/{name}", os.O_PATH) for name in DEVICES}
 
     def build(self) -> bool:
@@ -33,7 +37,7 @@ class Wall:
         # A folder that exists everywhere is the mount point; nobody outside sees what is on it.
         root = "/tmp"
         flags = kernel.MS_NOSUID | kernel.MS_NODEV
-        kernel.mount("tmpfs", root, "tmpfs", flags, "size=1m,nr_inodes=2000,mode=755")
+        kernel.mount("tmpfs", root, "tmpfs", flags, "size=4m,nr_inodes=2000,mode=755")
         for path, descriptor in self._sources.items():
             self._show(descriptor, root + path, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"))
         for path, target in self._links.items():
@@ -41,9 +45,10 @@ class Wall:
         self._make_dev(root + "/dev")
         for folder in ("/tmp", "/proc", "/etc"):
             os.makedirs(root + folder, exist_ok=True)
-        for name, text in (("passwd", _PASSWD), ("group", _GROUP), ("hosts", _HOSTS)):
-            with open(f"{root}/etc/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+        small = {"/etc/passwd": _PASSWD, "/etc/group": _GROUP, "/etc/hosts": _HOSTS}
+        for path, content in (self._copies | small).items():
+            with open(root + path, "wb") as file:
+                file.write(content)
         has_proc = self._mount_proc(root + "/proc")
         for descriptor in (*self._sources.values(), *self._devices.values()):
             os.close(descriptor)
@@ -81,17 +86,29 @@ class Wall:
         return True
 
 
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def _java_folders() -> "list[str]":
     """Debian keeps a Java's settings outside of /usr."""
     return [name for name in os.listdir("/etc") if name.startswith("java")]
 
 
-def open_work_folder(size_bytes: int, num_files: int) -> None:
-    """A new, empty work folder that only this process and its descendants see."""
-    kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
-    # One inode is the root's and one the work folder's.
-    options = f"size={size_bytes},nr_inodes={num_files + 2},mode=1777"
-    kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
-    os.mkdir(WORK)
-    os.chmod(WORK, 0o777)
-    os.chdir(WORK)
+class WorkFolder:
+    """A new, empty work folder for each program; what can be computed before a fork is computed here."""
+
+    def __init__(self, size_bytes: int, num_files: int) -> None:
+        # One inode is the root's and one the work folder's.
+        self._options = f"size={size_bytes},nr_inodes={num_files + 2},mode=1777".encode()
+
+    def open(self) -> None:
+        """Enter it. Only this process and its descendants see it."""
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
+        kernel.mount_encoded(b"tmpfs", b"/tmp", b"tmpfs", _WORK_FLAGS, self._options)  # noqa: S108
+        os.mkdir(WORK, 0o777)
+        os.chdir(WORK)

@@ -45,14 +45,14 @@ def live(config: "dict[str, Any]") -> program.Started:
     layers = {"proc": _build(config), "user": os.getuid()}
     program.prepare_interpreter(config)
     call_filter = system_call_filter(config["filter"] == "full") if config["filter"] else None
+    prepared = program.Prepared(config, call_filter)
+    zygote = Zygote(config, control)
     _freeze()
     control.send(b"R" + json.dumps(layers).encode())
-    zygote = Zygote(config, control)
     while True:
-        waiting = os.fork()
+        waiting = kernel.fork()
         if waiting == 0:
-            control.close()
-            return program.wait_for_job(config, jobs, call_filter, zygote.work_bytes, zygote.work_files)
+            return program.wait_for_job(jobs, prepared, zygote.folder)
         if not zygote.supervise(waiting):
             os._exit(0)
 
@@ -65,7 +65,7 @@ class Zygote:
         self._clean = config["clean"]
         self._is_init = os.getpid() == 1
         self._number = 0
-        self.work_bytes, self.work_files = config["work_bytes"], config["work_files"]
+        self.folder = wall.WorkFolder(config["work_bytes"], config["work_files"])
 
     def supervise(self, process: int) -> bool:
         """Wait for the end of a fork and tell how it was. Returns False when the host has gone."""
@@ -93,7 +93,7 @@ class Zygote:
             message = self._control.recv(_MESSAGE_BYTES)
             if message[:1] == b"F":
                 work_bytes, work_files = message[1:].split()
-                self.work_bytes, self.work_files = int(work_bytes), int(work_files)
+                self.folder = wall.WorkFolder(int(work_bytes), int(work_files))
                 is_wanted = False
             elif not message:
                 is_alone = True
