@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from deploy.errors import DeployError
 from deploy.invocation import GlobalOptions
+from sandbox.errors import SandboxError
 from server.errors import ServerError
 
 COMMANDS = {
@@ -22,13 +23,17 @@ COMMANDS = {
     "chat": ("deploy.chat_command:chat", "Talk to a model, here or on any compatible endpoint."),
     "models": ("deploy.models_commands:app", "Get, list, verify and size models."),
     "keys": ("deploy.keys_commands:app", "Create, list and revoke API keys."),
+    "sandbox": (
+        "deploy.sandbox_commands:app",
+        "Run untrusted programs; serve, probe and list languages.",
+    ),
     "config": ("deploy.config_commands:app", "Show, check and explain the settings."),
     "check": ("deploy.check_command:check", "Tell whether this machine is ready, and what to fix."),
     "version": ("deploy.version_command:version", "Print the versions that matter in a report."),
 }
 """Command → where it lives and what the overview says. An attribute is a typer app or a function."""
 
-EXPECTED_ERRORS = (DeployError, ServerError)
+EXPECTED_ERRORS = (DeployError, ServerError, SandboxError)
 """One base a part: errors whose message alone tells the reader what to do."""
 
 

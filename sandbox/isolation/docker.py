@@ -70,7 +70,7 @@ class DockerIsolation:
             user_namespace=False,
             many_users=False,
             inside_uid=INSIDE_UID,
-            filter="container",
+            filter=True,
             folders=(),
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,

@@ -80,7 +80,7 @@ class NamespaceIsolation:
             user_namespace=user_namespace,
             many_users=is_root and user_namespace,
             inside_uid=inside if is_root else None,
-            filter="full",
+            filter=True,
             folders=self._folders,
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,

@@ -36,8 +36,8 @@ class WorkerConfig:
     """Whether users can be mapped, so that programs are another user than the zygote."""
     inside_uid: int | None
     """User that programs become; None leaves it."""
-    filter: str
-    """Which system-call filter: "" for none, "container" for the one without shared memory, else "full"."""
+    filter: bool
+    """Whether system calls are filtered."""
     folders: Sequence[str]
     python_path: Sequence[str]
     preload: Sequence[str]
@@ -152,6 +152,7 @@ class WarmWorker:
         work = (job.limits.file_bytes + steps * _WORK_STEP_BYTES, job.limits.num_files + files)
         if work != self._work:
             self._control.send(b"F%d %d" % work)
+            self._expect(b"A")
             self._work = work
         if self._counters is not None:
             # With something to collect there is one process more, ours.

@@ -112,10 +112,15 @@ def bind_read_only(source: str, target: str) -> None:
         mount("", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID)
 
 
+def unmount(place: bytes) -> None:
+    """Take away what is mounted here, even while something still uses it."""
+    _checked(_libc.umount2(place, MNT_DETACH), f"umount {place!r}")
+
+
 def pivot_root_here() -> None:
     """Make the current folder the root, and let go of the old one."""
     _syscall("pivot_root", b".", b".")
-    _checked(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    unmount(b".")
     os.chdir("/")
 
 

@@ -66,7 +66,8 @@ class Prepared:
 
     def __init__(self, config: "dict[str, Any]", call_filter: Any) -> None:
         self.work: str = config["work"]
-        self.has_own_files: bool = config["namespaces"]
+        # The memory of a container is its programs' and its zygote's together.
+        self.is_in_container = bool(config["connect"])
         self.cgroups = tuple(config["cgroup_fds"])
         self.call_filter = call_filter
         self.user = config["inside_uid"]
@@ -74,17 +75,17 @@ class Prepared:
         if self.user is not None:
             os.setgroups([])
 
-    def enter(self, folder: wall.WorkFolder) -> None:
-        """This process gets its own folder and counters, and loses every privilege."""
+    def enter(self) -> None:
+        """This process gets a work folder and counters, and loses every privilege."""
         for descriptor in self.cgroups:
             os.write(descriptor, b"0")
         os.setsid()
         os.umask(0)
-        if self.has_own_files:
-            folder.open()
-        else:
-            _share_work_folder(self.work)
+        os.mkdir(self.work, 0o777)
+        os.chdir(self.work)
         os.umask(0o022)
+        if self.is_in_container:
+            _offer_to_memory_killer()
         if self.user is not None:
             # With the last user id that is root's, every capability goes.
             os.setresgid(self.user, self.user, self.user)
@@ -97,24 +98,20 @@ class Prepared:
             self.call_filter.install()
 
 
-def wait_for_job(jobs: Any, prepared: Prepared, folder: wall.WorkFolder) -> Started:
+def wait_for_job(jobs: Any, prepared: Prepared) -> Started:
     """Go behind the inner wall, wait for a job, and start it. Returns only for a Python program."""
     try:
-        prepared.enter(folder)
+        prepared.enter()
         return _start(prepared.work, jobs, *_receive(jobs))
     except BaseException as error:  # noqa: BLE001  # whatever it is, it is our fault and the host must know
         jobs.send(b"E" + f"{type(error).__name__}: {error}".encode()[:4000])
         os._exit(_FAILED_TO_START)
 
 
-def _share_work_folder(work: str) -> None:
-    """The work folder where programs have no file system of their own, one after the other."""
-    os.mkdir(work, 0o777)
-    os.chdir(work)
-    if os.getpid() != 1 and os.getppid() == 1:
-        # In a container the memory is shared with the zygote, which must not be the one that goes.
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")
+def _offer_to_memory_killer() -> None:
+    """When memory runs out, let this process go and not the zygote."""
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("1000")
 
 
 def _receive(jobs: Any) -> "tuple[int, tuple[int, ...]]":

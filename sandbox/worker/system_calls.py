@@ -2,7 +2,9 @@
 
 An allow list: interpreters, compilers and their programs were tried with it. What is not on it
 answers EPERM; a number that came with Linux 5.2 or later answers ENOSYS, so that a C library falls
-back to what it used before. A call of another architecture (32 bit, x32) kills the program.
+back to what it used before. System V's and POSIX's message queues, semaphores and shared memory are
+not on it: what one program leaves there the next would find. (A C library's own shared memory and
+semaphores are files, which go.) A call of another architecture (32 bit, x32) kills the program.
 """
 
 import struct
@@ -72,11 +74,6 @@ accept 43 202, accept4 288 242, bind 49 200, connect 42 203, getpeername 52 205,
 getsockname 51 204, getsockopt 55 209, listen 50 201, recvfrom 45 207, recvmmsg 299 243,
 recvmsg 47 212, sendmmsg 307 269, sendmsg 46 211, sendto 44 206, setsockopt 54 208,
 shutdown 48 210, socketpair 53 199,
-# shared memory
-mq_getsetattr 245 185, mq_notify 244 184, mq_open 240 180, mq_timedreceive 243 183,
-mq_timedsend 242 182, mq_unlink 241 181, msgctl 71 187, msgget 68 186, msgrcv 70 188,
-msgsnd 69 189, semctl 66 191, semget 64 190, semop 65 193, semtimedop 220 192, shmat 30 196,
-shmctl 31 195, shmdt 67 197, shmget 29 194,
 """
 """Name, number on x86-64, number on aarch64; - where an architecture has none."""
 
@@ -86,7 +83,6 @@ _SPECIAL = {
     "aarch64": {"clone": 220, "clone3": 435, "ioctl": 29, "prlimit64": 261, "sched_setaffinity": 122,
                 "socket": 198, "sync": 81, "syncfs": 267},
 }
-_SHARED_MEMORY = "# shared memory"
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _FIRST_RECENT = 424
@@ -163,25 +159,23 @@ def _stretches(allowed: set[int]) -> list[tuple[int, int]]:
     ]
 
 
-def allowed_numbers(machine: str = MACHINE, *, has_own_ipc: bool = True) -> "dict[str, int]":
+def allowed_numbers(machine: str = MACHINE) -> "dict[str, int]":
     """Name → number of every call that is allowed with any arguments.
 
-    has_own_ipc: whether each program has an IPC namespace of its own. Else one could leave shared
-    memory, semaphores or messages for the next. Raises KeyError for an unknown machine.
+    Raises KeyError for a machine that the list was not written for.
     """
     column = {"x86_64": 1, "aarch64": 2}[machine]
-    text = ALLOWED if has_own_ipc else ALLOWED.partition(_SHARED_MEMORY)[0]
-    entries = " ".join(line for line in text.splitlines() if not line.startswith("#"))
+    entries = " ".join(line for line in ALLOWED.splitlines() if not line.startswith("#"))
     rows = [entry.split() for entry in entries.split(",") if entry.strip()]
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
 
 
-def system_call_filter(has_own_ipc: bool) -> SystemCallFilter:
+def system_call_filter() -> SystemCallFilter:
     """The filter for this machine."""
-    return SystemCallFilter(assemble(MACHINE, has_own_ipc=has_own_ipc))
+    return SystemCallFilter(assemble(MACHINE))
 
 
-def assemble(machine: str, *, has_own_ipc: bool = True) -> bytes:
+def assemble(machine: str) -> bytes:
     """The filter's instructions. Raises KeyError for a machine that it was not written for."""
     special = _SPECIAL[machine]
     program = _Program()
@@ -202,7 +196,7 @@ def assemble(machine: str, *, has_own_ipc: bool = True) -> bytes:
     for own_only in ("prlimit64", "sched_setaffinity"):
         program.examine(special[own_only], 0, _JUMP_EQUAL, 0, _ALLOW, _ERRNO | _EPERM)
     _forbid_injection(program, special["ioctl"])
-    allowed = set(allowed_numbers(machine, has_own_ipc=has_own_ipc).values()) - set(special.values())
+    allowed = set(allowed_numbers(machine).values()) - set(special.values())
     program.search(_stretches(allowed))
     return program.assembled()
 

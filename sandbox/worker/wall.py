@@ -6,6 +6,8 @@ from sandbox.worker import kernel
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 WORK = "/tmp/work"
+_SHARED = b"/tmp"  # noqa: S108  # of the wall's own root
+_FEW = 100
 _WORK_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _COPIED = ("/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types")
@@ -100,15 +102,46 @@ def _java_folders() -> "list[str]":
 
 
 class WorkFolder:
-    """A new, empty work folder for each program; what can be computed before a fork is computed here."""
+    """/tmp: a file system in memory that every program finds empty.
+
+    It is emptied where that is quick, and else replaced by a new one. (One of its own for each
+    program would need a mount name space each, and making those takes turns on the whole machine.)
+    """
 
     def __init__(self, size_bytes: int, num_files: int) -> None:
         # One inode is the root's and one the work folder's.
-        self._options = f"size={size_bytes},nr_inodes={num_files + 2},mode=1777".encode()
+        options = f"size={size_bytes},nr_inodes={num_files + 2},mode=1777"
+        self._options = options.encode()
+        self._is_mounted = False
 
-    def open(self) -> None:
-        """Enter it. Only this process and its descendants see it."""
-        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
-        kernel.mount_encoded(b"tmpfs", b"/tmp", b"tmpfs", _WORK_FLAGS, self._options)  # noqa: S108
-        os.mkdir(WORK, 0o777)
-        os.chdir(WORK)
+    def renew(self) -> None:
+        """Put a new, empty file system in the place of what was there."""
+        if self._is_mounted:
+            kernel.unmount(_SHARED)
+        kernel.mount_encoded(b"tmpfs", _SHARED, b"tmpfs", _WORK_FLAGS, self._options)
+        self._is_mounted = True
+
+    def clear(self) -> None:
+        """Leave nothing of the program that has ended. No process is left that could interfere."""
+        if not _remove_few(_SHARED):
+            self.renew()
+
+    def close(self) -> None:
+        """Take it away, for one of another size."""
+        kernel.unmount(_SHARED)
+
+
+def _remove_few(folder: bytes) -> bool:
+    """Remove a few plain files and the work folder. Returns False where there is more than that."""
+    with os.scandir(folder) as found:
+        entries = [entry for entry, _ in zip(found, range(_FEW + 1))]  # noqa: B905
+    if len(entries) > _FEW:
+        return False
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.path)
+        elif folder == _SHARED and entry.name == b"work" and _remove_few(entry.path):
+            os.rmdir(entry.path)
+        else:
+            return False
+    return True

@@ -7,8 +7,8 @@ one's in the memory that it inherits. When the fork has ended, the zygote kills 
 running, tells the host over the socket `control` how it ended, and forks the next.
 
 On `control`, host to zygote: K<number> kill the job of that number; F<bytes> <files> a work folder
-of that size for the next program. Zygote to host: M map my user, R<layers> ready, and one RESULT a
-job. On `jobs`, program to host: E<text> it could not be started, which is our fault; C its source
+of that size for the next program, answered by A. Zygote to host: M map my user, R<layers> ready, and
+one RESULT a job. On `jobs`, program to host: E<text> it could not be started, which is our fault; C its source
 does not compile.
 """
 
@@ -44,7 +44,7 @@ def live(config: "dict[str, Any]") -> program.Started:
         kernel.adopt_orphans()
     layers = {"proc": _build(config), "user": os.getuid()}
     program.prepare_interpreter(config)
-    call_filter = system_call_filter(config["filter"] == "full") if config["filter"] else None
+    call_filter = system_call_filter() if config["filter"] else None
     prepared = program.Prepared(config, call_filter)
     zygote = Zygote(config, control)
     _freeze()
@@ -52,7 +52,7 @@ def live(config: "dict[str, Any]") -> program.Started:
     while True:
         waiting = kernel.fork()
         if waiting == 0:
-            return program.wait_for_job(jobs, prepared, zygote.folder)
+            return program.wait_for_job(jobs, prepared)
         if not zygote.supervise(waiting):
             os._exit(0)
 
@@ -65,36 +65,41 @@ class Zygote:
         self._clean = config["clean"]
         self._is_init = os.getpid() == 1
         self._number = 0
-        self.folder = wall.WorkFolder(config["work_bytes"], config["work_files"])
+        self._folder = None
+        if config["namespaces"]:
+            self._folder = wall.WorkFolder(config["work_bytes"], config["work_files"])
+            self._folder.renew()
 
     def supervise(self, process: int) -> bool:
         """Wait for the end of a fork and tell how it was. Returns False when the host has gone."""
-        is_wanted, is_alone = self._wait(process)
+        asked, is_alone = self._wait(process)
         _, status, used = os.wait4(process, 0)
         num_left = self._reap()
-        # Where each program has no file system of its own, they share folders.
+        if self._folder is not None:
+            self._folder.clear()
         for folder in self._clean:
             empty(folder)
-        if is_wanted and not is_alone:
+        if asked:
+            self._resize(asked)
+            self._control.send(b"A")
+        elif not is_alone:
             cpu_seconds = used.ru_utime + used.ru_stime
             peak_bytes = used.ru_maxrss * 1024
             self._control.send(RESULT.pack(self._number, status, num_left, cpu_seconds, peak_bytes))
             self._number += 1
         return not is_alone
 
-    def _wait(self, process: int) -> "tuple[bool, bool]":
-        """Until the fork ends. Returns whether its end is news for the host, and whether that left."""
+    def _wait(self, process: int) -> "tuple[bytes, bool]":
+        """Until the fork ends. Returns the work folder that it ended for, and if the host has gone."""
         handle = os.pidfd_open(process)
         poll = select.poll()
         poll.register(handle, select.POLLIN)
         poll.register(self._control.fileno(), select.POLLIN)
-        is_wanted, is_alone = True, False
+        asked, is_alone = b"", False
         while handle not in dict(poll.poll()):
             message = self._control.recv(_MESSAGE_BYTES)
             if message[:1] == b"F":
-                work_bytes, work_files = message[1:].split()
-                self.folder = wall.WorkFolder(int(work_bytes), int(work_files))
-                is_wanted = False
+                asked = message[1:]
             elif not message:
                 is_alone = True
                 poll.unregister(self._control.fileno())
@@ -102,7 +107,15 @@ class Zygote:
                 continue  # it was over before the host's wish came
             _kill(-1 if self._is_init else process)
         os.close(handle)
-        return is_wanted, is_alone
+        return asked, is_alone
+
+    def _resize(self, asked: bytes) -> None:
+        """A work folder of another size. Where it is not ours alone, the kernel's limits must do."""
+        if self._folder is not None:
+            self._folder.close()
+            work_bytes, work_files = asked.split()
+            self._folder = wall.WorkFolder(int(work_bytes), int(work_files))
+            self._folder.renew()
 
     def _reap(self) -> int:
         """Kill and collect everything below us. Returns how many processes there were."""
