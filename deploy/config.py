@@ -1,7 +1,7 @@
 """The settings file: found, read, checked, and handed on as one frozen value.
 
-One TOML file, one table a part: `[deploy]`, `[server]`, `[sandbox]`. Nothing else reads it, and no part
-reads the environment.
+One TOML file, one table a part: `[deploy]`, `[server]`, `[sandbox]`. Nothing else reads it, and no
+part reads the environment.
 """
 
 import json

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 
 PROGRAM_FAULT = 1
 OUR_FAULT = 2
+HEADER_SECONDS = 30.0
+ISOLATIONS = ("namespaces", "docker")
+"""Findings of the probe that can each hold programs."""
+
+Tables = TypeVar("Tables", SandboxSettings, NodeSettings)
 
 app = typer.Typer(no_args_is_help=True, help="Run untrusted programs; serve, probe, languages.")
 
@@ -49,7 +54,10 @@ def run(
     stdin: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, allow_dash=True,
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
             help="What it reads; - is this command's own stdin. Without, it reads nothing.",
         ),
     ] = None,
@@ -153,9 +161,6 @@ def serve(
         NodeServer(sandbox, node, protocol=protocol, on_ready=on_ready).serve_until_stopped()
 
 
-HEADER_SECONDS = 30.0
-
-
 @app.command()
 def probe(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Try each layer of isolation here, and tell how to give what this machine lacks.
@@ -173,9 +178,6 @@ def probe(ctx: typer.Context, as_json: AsJson = False) -> None:
             typer.echo(f"{'yes' if works else 'no':<4}{layer:<20} {text}")
     if not any(works for layer, works, _ in found if layer in ISOLATIONS):
         raise typer.Exit(1)
-
-
-ISOLATIONS = ("namespaces", "docker")
 
 
 @app.command()
@@ -229,7 +231,9 @@ def _our_fault_is_2(ctx: typer.Context) -> Iterator[None]:
         if global_options(ctx).debug:
             log.exception("sandbox run failed")
         is_expected = isinstance(error, SandboxError | DeployError)
-        text = str(error) if is_expected else f"{type(error).__name__}: {error} (--debug tells more)"
+        text = (
+            str(error) if is_expected else f"{type(error).__name__}: {error} (--debug tells more)"
+        )
         typer.secho(f"codeloop: {text}", fg="red", err=True)
         raise typer.Exit(OUR_FAULT) from error
     except KeyboardInterrupt:
@@ -244,9 +248,7 @@ def _settings(
     return _changed(invocation(ctx).settings.sandbox, changes)
 
 
-def _changed[Table_: (SandboxSettings, NodeSettings)](
-    settings: Table_, changes: dict[str, Any]
-) -> Table_:
+def _changed(settings: Tables, changes: dict[str, Any]) -> Tables:
     given = {name: value for name, value in changes.items() if value is not None}
     return type(settings).model_validate(settings.model_dump() | given)
 

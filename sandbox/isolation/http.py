@@ -61,7 +61,9 @@ class HttpIsolation:
 
     name = "http"
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(
+        self, settings: SandboxSettings, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Raises IsolationUnavailable when the settings name no node; nothing is sent yet."""
         if not settings.nodes:
             raise IsolationUnavailable(
@@ -73,6 +75,7 @@ class HttpIsolation:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if settings.node_key:
             self._headers["Authorization"] = f"Bearer {settings.node_key}"
+        self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
         """Protects the plain fields of the nodes."""
 
@@ -100,14 +103,14 @@ class HttpIsolation:
             node.close()
 
     def _run(self, call: "_Call", body: bytes, limits: Limits) -> Outcome:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience_seconds
         tried: dict[RemoteNode, SandboxError] = {}
         while len(tried) < len(self._nodes):
             node, wait_seconds = self._choose(tried)
             if node is None:
                 if time.monotonic() + wait_seconds > deadline:
                     raise SandboxBusy(
-                        f"the lines of all nodes were full for {PATIENCE_SECONDS:g} s"
+                        f"the lines of all nodes were full for {self._patience_seconds:g} s"
                         f" ({self.description}): start more nodes, or send fewer programs at once",
                         retry_after_seconds=wait_seconds,
                     )
