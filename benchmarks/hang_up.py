@@ -178,7 +178,6 @@ class Client:
             if not call.cancelled():
                 call.result().close()
         ended = await _until_running(engine, former, at_most=True)
-        if ended.seconds-began>1: print("STUCK",kind,former,ended,ended.seconds-began,(await _metrics(engine))[RUNNING],flush=True)
         self.num_stale += ended.is_gauge_stale
         return ended.seconds - began
 

@@ -55,9 +55,6 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="What it reads; - is this command's own stdin. Without, it reads nothing.",
         ),
     ] = None,
@@ -199,8 +196,8 @@ def languages(
     codeloop sandbox languages --install cpp java
     """
     from sandbox.sandbox import Sandbox
-    from sandbox.toolchain import install as install_packages
     from sandbox.toolchain import toolchain, toolchains
+    from sandbox.toolchain_place import install as install_packages
 
     if install and not names:
         raise typer.BadParameter(

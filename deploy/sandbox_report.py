@@ -11,8 +11,9 @@ from sandbox.errors import SandboxError, ToolchainMissing
 from sandbox.outcome import Group, Outcome
 from sandbox.program import MIB, Limits
 from sandbox.sandbox import Sandbox
-from sandbox.toolchain import Toolchain, located
+from sandbox.toolchain import Toolchain
 from sandbox.toolchain import program as program_of
+from sandbox.toolchain_place import located, remedy, version_of
 
 COLOURS = {Group.FINE: "green", Group.FAILED: "red", Group.LIMITED: "yellow"}
 
@@ -24,7 +25,10 @@ SELF_TEST_LIMITS = Limits(cpu_seconds=30.0, memory_bytes=1024 * MIB, processes=2
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageFound:
-    """A language on this machine. passes: None when it is not installed, so was not tried."""
+    """A language on this machine.
+
+    passes: None when it is not installed, so was not tried. problem: why it fails, or how to get it.
+    """
 
     name: str
     title: str
@@ -35,11 +39,17 @@ class LanguageFound:
     packages: Sequence[str]
 
     @property
-    def cells(self) -> Sequence[str]:
+    def cells(self) -> Sequence[Text]:
         """A row of the table."""
-        test = {None: "", True: "passes", False: f"fails: {self.problem}"}[self.passes]
-        present = "yes" if self.is_present else "no"
-        return self.title, self.version, present, test, " ".join(self.packages)
+        tests = {None: "", True: "passes", False: f"fails: {self.problem}"}
+        texts = (
+            self.name,
+            self.version,
+            "yes" if self.is_present else "no",
+            tests[self.passes],
+            " ".join(self.packages) or ("" if self.is_present else self.problem),
+        )
+        return [Text(text) for text in texts]
 
 
 def languages_found(sandbox: Sandbox, chains: Iterable[Toolchain]) -> list[LanguageFound]:
@@ -48,22 +58,20 @@ def languages_found(sandbox: Sandbox, chains: Iterable[Toolchain]) -> list[Langu
 
 
 def _language_found(sandbox: Sandbox, chain: Toolchain) -> LanguageFound:
-    is_present, passes, problem, version = True, None, "", ""
     try:
         located(chain)
-    except ToolchainMissing as error:
-        is_present, problem = False, str(error)
+    except ToolchainMissing:
+        problem, is_present = remedy(chain), False
     else:
-        problem = _self_test_problem(sandbox, chain)
-        passes = not problem
+        problem, is_present = _self_test_problem(sandbox, chain), True
     return LanguageFound(
         name=chain.name,
         title=chain.title,
-        version=version,
+        version=version_of(chain) if is_present else "",
         is_present=is_present,
-        passes=passes,
+        passes=not problem if is_present else None,
         problem=problem,
-        packages=tuple(chain.packages),
+        packages=chain.packages,
     )
 
 

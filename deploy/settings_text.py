@@ -20,6 +20,9 @@ from deploy.settings_problem import model_within
 EXAMPLE_VALUES: Mapping[str, object] = {"server.models.name": "smollm2-135m"}
 """What the example says for keys that have no default."""
 
+SECRETS = ("sandbox.node.keys", "sandbox.node_key")
+"""What `codeloop config show` keeps to itself: its output goes into reports."""
+
 HEAD = """\
 # Settings of codeloop. Everything is optional: a key that is left out has the default shown here.
 # To change a key, remove the "#" before it and before the [table] that it stands under.
@@ -112,6 +115,8 @@ def _effective_table(path: str, table: BaseModel, origin: Origin) -> Iterator[st
                 yield from _effective_table(here, item, _of_item(here, index, origin))
         elif value is None:
             yield f"# {key} is unset"
+        elif here in SECRETS and value:
+            yield f"# {key} is set, and not shown  # {origin(here)}"
         else:
             yield f"{key} = {toml_value(value)}  # {origin(here)}"
 

@@ -22,8 +22,9 @@ from sandbox.node_metrics import NodeMetrics
 from sandbox.program import Limits
 from sandbox.refusals import RETRY_SECONDS, HungUp, Refusal, refusal_of
 from sandbox.settings import NodeSettings
-from sandbox.toolchain import located, toolchains
 from sandbox.toolchain import program as program_of
+from sandbox.toolchain import toolchains
+from sandbox.toolchain_place import located
 from sandbox.wire import BatchBody, RunBody, outcome_body, parsed
 
 log = logging.getLogger(__name__)

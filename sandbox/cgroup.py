@@ -37,7 +37,8 @@ class Counters(ABC):
         self._descriptors: dict[str, int] = {}
         self._values: dict[str, int] = {}
         self.join = tuple(
-            os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in dict.fromkeys(folders.values())
+            os.open(folder / "cgroup.procs", os.O_WRONLY)
+            for folder in dict.fromkeys(folders.values())
         )
 
     @abstractmethod
@@ -174,7 +175,7 @@ def version_one_parents(root: Path = Path("/proc/self")) -> Mapping[str, Path] |
         if kind == "cgroup":
             mounted |= {option: Path(place) for option in options.split(",")}
     own = _own_groups(root)
-    parents = {}
+    parents: dict[str, Path] = {}
     for controller in ("memory", "pids", "cpuacct"):
         if controller not in mounted:
             return None

@@ -49,7 +49,9 @@ class CompiledCache:
             os.utime(folder)
         except (OSError, ValueError):
             return None
-        return Compiled(files=files, executables=tuple(name for name, is_x in index.items() if is_x))
+        return Compiled(
+            files=files, executables=tuple(name for name, is_x in index.items() if is_x)
+        )
 
     def keep(self, key: str, compiled: Compiled) -> None:
         """Keep it for the next time. A disk that is full is no reason to fail a run."""
@@ -93,7 +95,13 @@ def compiled_key(program: Program, command: Sequence[str], environment: Mapping[
     """One name for a program's files and the compiler that takes them, its time stamp included."""
     digest = hashlib.sha256()
     compiler = os.stat(command[0])  # noqa: PTH116  # of what a link leads to
-    parts = [_SCHEMA, list(command), sorted(environment.items()), compiler.st_mtime_ns, compiler.st_size]
+    parts = [
+        _SCHEMA,
+        list(command),
+        sorted(environment.items()),
+        compiler.st_mtime_ns,
+        compiler.st_size,
+    ]
     digest.update(json.dumps(parts).encode())
     for name, content in program.files.items():
         digest.update(f"\0{name}\0{len(content)}\0".encode())

@@ -7,6 +7,7 @@ a run result of TimeLimitExceeded a time-out, with any other one a runtime error
 
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,9 +18,6 @@ from sandbox.program import MIB, Limits, Program
 from sandbox.toolchain import program as program_of
 from sandbox.toolchain import toolchain
 from sandbox.wire import unpacked
-
-NAMES: Mapping[str, str] = {"nodejs": "javascript", "R": "r", "D_ut": "d"}
-"""Languages that SandboxFusion calls otherwise than we do."""
 
 
 class RunCodeBody(BaseModel):
@@ -47,16 +45,15 @@ class RunCodeBody(BaseModel):
                 f"fetch_files names {self.fetch_files[0][:80]!r}: files are not fetched here; print"
                 " what you need to stdout"
             )
-        language = NAMES.get(self.language, self.language)
         stdin = (self.stdin or "").encode()
-        alone = program_of(language, self.code, arguments=self.args, stdin=stdin)
+        alone = program_of(self.language, self.code, arguments=self.args, stdin=stdin)
         files = dict(alone.files)
         for name, content in self.files.items():
             if name in files:
                 raise InvalidProgram(f"files has {name!r}: that is the name of the code; rename it")
             if content is not None:
                 files[name] = unpacked(f"files[{name[:80]!r}]", content)
-        return Program(language=language, files=files, arguments=self.args, stdin=stdin)
+        return replace(alone, files=files)
 
     def limits(self) -> Limits:
         """Raises InvalidProgram in the words of the request."""

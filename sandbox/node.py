@@ -46,6 +46,7 @@ class NodeServer(uvicorn.Server):
                 app,
                 http=protocol or "auto",
                 ws="none",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,

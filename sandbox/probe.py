@@ -17,6 +17,13 @@ Finding = tuple[str, bool, str]
 """A layer, whether this host gives it, and what that means or how to give it."""
 
 
+LACKS_CONTROL_GROUPS = (
+    "memory, processes and CPU time are limited for each process, and added up by looking: start as"
+    " root, or give us a delegated cgroup (systemd: Delegate=yes; a container: a writable"
+    " /sys/fs/cgroup)"
+)
+
+
 def findings(settings: SandboxSettings) -> list[Finding]:
     """Every layer tried out here; nothing is left behind."""
     return [
@@ -34,7 +41,11 @@ def _system_calls() -> Finding:
         num_allowed = len(allowed_numbers(MACHINE))
     except KeyError:
         return "system-call filter", False, f"no list for {MACHINE}: use x86-64 or aarch64"
-    return "system-call filter", True, f"{num_allowed} calls allowed on {MACHINE}, all others refused"
+    return (
+        "system-call filter",
+        True,
+        f"{num_allowed} calls allowed on {MACHINE}, all others refused",
+    )
 
 
 def _interpreter(settings: SandboxSettings) -> Finding:
@@ -61,12 +72,16 @@ def _namespaces(settings: SandboxSettings) -> list[Finding]:
         (
             "user namespace",
             has_users,
-            "programs are users of their own" if has_users else "programs run as the host's nobody:"
+            "programs are users of their own"
+            if has_users
+            else "programs run as the host's nobody:"
             " allow user namespaces (user.max_user_namespaces above 0)",
         )
     )
     if os.getuid() != 0:
-        text = "programs have your own user, with no capability: start as root for a user of their own"
+        text = (
+            "programs have your own user, with no capability: start as root for a user of their own"
+        )
         found.append(("own user", False, text))
     return found
 
@@ -77,9 +92,7 @@ def _control_groups() -> Finding:
         return (
             "control groups",
             False,
-            "memory, processes and CPU time are limited for each process, and added up by looking:"
-            " start as root, or give us a delegated cgroup (systemd: Delegate=yes; a container:"
-            " a writable /sys/fs/cgroup)",
+            LACKS_CONTROL_GROUPS,
         )
     counters.close()
     return "control groups", True, f"{counters.name} limits memory, processes and CPU time together"
@@ -90,8 +103,9 @@ def _waits() -> Finding:
     return (
         "wait for processors",
         has_waits,
-        "given back to programs" if has_waits else "not counted by this kernel (CONFIG_SCHED_INFO):"
-        " give wall limits more room",
+        "given back to programs"
+        if has_waits
+        else "not counted by this kernel (CONFIG_SCHED_INFO): give wall limits more room",
     )
 
 

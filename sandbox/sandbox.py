@@ -70,7 +70,7 @@ class Sandbox:
 
     def _run(self, program: Program, limits: Limits, ticket: Ticket) -> Outcome:
         if self._remote is not None:
-            return self._remote.run(program, limits)
+            return self._remote.run(program, limits, ticket)
         planned = self._planner.plan(program, limits, lambda job: self._run_job(job, ticket))
         if isinstance(planned, Outcome):
             return planned
@@ -105,7 +105,9 @@ class Sandbox:
         for stdin in inputs:
             outcome = self.run(replace(program, stdin=stdin), limits)
             yield outcome
-            if outcome.verdict is Verdict.COMPILE_ERROR or (stop_at_first_failure and not outcome.ok):
+            if outcome.verdict is Verdict.COMPILE_ERROR or (
+                stop_at_first_failure and not outcome.ok
+            ):
                 return
 
     def call(
@@ -191,4 +193,3 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-

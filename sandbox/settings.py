@@ -9,11 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 IsolationName = Literal["auto", "namespaces", "docker", "http", "bare"]
 
-WARM_MODULES = (
-    "json math collections heapq itertools re bisect functools random string typing datetime"
-    " decimal fractions copy operator io os sys types traceback time statistics array enum"
-    " dataclasses abc contextlib cmath queue"
-).split()  # fmt: skip
+WARM_MODULES = ["json", "math", "collections", "heapq", "itertools", "re", "bisect", "functools", "random", "string", "typing", "datetime", "decimal", "fractions", "copy", "operator", "io", "os", "sys", "types", "traceback", "time", "statistics", "array", "enum", "dataclasses", "abc", "contextlib", "cmath", "queue"]  # fmt: skip
 
 
 class _Table(BaseModel):

@@ -17,6 +17,7 @@ from sandbox.errors import InvalidProgram
 from sandbox.outcome import Outcome, Verdict
 from sandbox.program import Limits, Program
 from sandbox.toolchain import program as program_of
+from sandbox.toolchain import toolchain
 
 MAX_BATCH = 1000
 """Most programs of one batch: an answer is held in memory until it is whole."""
@@ -65,7 +66,8 @@ class ProgramBody(_Wire):
             else unpacked(f"{where}.files[{name[:80]!r}].base64", content.base64)
             for name, content in self.files.items()
         }
-        return Program(language=self.language, files=files, arguments=self.arguments, stdin=stdin)
+        language = toolchain(self.language).name
+        return Program(language=language, files=files, arguments=self.arguments, stdin=stdin)
 
     def _stdin(self, where: str) -> bytes:
         if self.stdin_base64 is None:

@@ -38,13 +38,16 @@ class BareIsolation:
             many_users=False,
             inside_uid=None,
             filter=False,
+            is_counted=counters is not None,
             folders=(),
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,
             work=f"{folder}/work",
             clean=(folder,),
         )
-        link = ChildLink(self.interpreter.command, asdict(config), counters.join if counters else ())
+        link = ChildLink(
+            self.interpreter.command, asdict(config), counters.join if counters else ()
+        )
         return WarmWorker(link, config, counters, self.description)
 
     def close(self) -> None:

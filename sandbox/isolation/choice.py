@@ -17,7 +17,9 @@ def choose(settings: SandboxSettings) -> Isolation:
     Raises IsolationUnavailable with what each lacks.
     """
     if settings.isolation == "bare":
-        log.warning("isolation 'bare' holds programs by resource limits only: they can read your files")
+        log.warning(
+            "isolation 'bare' holds programs by resource limits only: they can read your files"
+        )
         return BareIsolation(settings)
     if settings.isolation == "namespaces":
         return NamespaceIsolation(settings)

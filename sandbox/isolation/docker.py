@@ -10,7 +10,6 @@ if Docker knows it.
 import contextlib
 import io
 import itertools
-import json
 import logging
 import os
 import platform
@@ -26,15 +25,16 @@ from typing import Any
 from sandbox.cgroup import counters_of
 from sandbox.errors import IsolationUnavailable
 from sandbox.isolation.interpreter import Interpreter, find_interpreter
-from sandbox.isolation.link import ENVIRONMENT, PACKAGES
+from sandbox.isolation.link import ENVIRONMENT, PACKAGES, zygote_command
 from sandbox.isolation.warm_worker import START_SECONDS, WarmWorker, WorkerConfig
 from sandbox.program import MIB
 from sandbox.settings import SandboxSettings
+from sandbox.toolchain import language_folders
 from sandbox.worker.zygote import INSIDE_UID
 
 log = logging.getLogger(__name__)
 
-IMAGE = "codeloop-sandbox:root-1"
+IMAGE = "codeloop-sandbox:root-2"
 LABEL = "codeloop.sandbox"
 _SOCKETS = "/run/codeloop"
 _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -71,11 +71,12 @@ class DockerIsolation:
             many_users=False,
             inside_uid=INSIDE_UID,
             filter=True,
+            is_counted=True,
             folders=(),
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,
-            work="/tmp/work",  # noqa: S108  # the container's own
-            clean=("/tmp", "/dev/shm", "/dev/mqueue"),  # noqa: S108
+            work="/tmp/work",  # the container's own
+            clean=("/tmp", "/dev/shm", "/dev/mqueue"),
             connect=_SOCKETS,
         )
         link = ContainerLink(self._client, self._image, self.interpreter, config, self._settings)
@@ -104,12 +105,11 @@ class ContainerLink:
         self._container: Any = None
         self._folder = Path(tempfile.mkdtemp(prefix="codeloop-docker-"))
         listeners = [_listen(self._folder / str(number)) for number in range(2)]
-        main = PACKAGES / "sandbox" / "worker" / "main.py"
         try:
             self._container = _start(
                 client,
                 image,
-                [*interpreter.command, str(main), str(PACKAGES), json.dumps(asdict(config))],
+                zygote_command(interpreter.command, asdict(config)),
                 _shown(interpreter, settings) | {str(self._folder): _SOCKETS},
                 settings.docker_runtime,
             )
@@ -174,7 +174,7 @@ def _empty_root() -> bytes:
     with tarfile.open(fileobj=content, mode="w") as archive:
         for name in ("usr", "etc", "tmp", "proc", "dev", "sys", "run/codeloop"):
             entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
             archive.addfile(entry)
         for name in _ROOT_LINKS:
             path = Path("/", name)
@@ -195,10 +195,18 @@ def _empty_root() -> bytes:
 def _shown(interpreter: Interpreter, settings: SandboxSettings) -> dict[str, str]:
     """Folder of this machine → where it is inside, all read-only."""
     real = [f"/{name}" for name in _ROOT_LINKS]
-    folders = ["/usr", *(path for path in real if Path(path).is_dir() and not Path(path).is_symlink())]
+    folders = [
+        "/usr",
+        *(path for path in real if Path(path).is_dir() and not Path(path).is_symlink()),
+    ]
     java = [str(path) for path in Path("/etc").glob("java*")]
     folders += [path for path in (*_SHOWN_FILES, *java) if Path(path).exists()]
-    folders += [str(PACKAGES / "sandbox"), *interpreter.folders, *settings.folders]
+    folders += [
+        str(PACKAGES / "sandbox"),
+        *interpreter.folders,
+        *settings.folders,
+        *language_folders(),
+    ]
     return {folder: folder for folder in folders}
 
 
@@ -226,8 +234,8 @@ def _start(
             mem_limit=_MEMORY_BYTES,
             memswap_limit=_MEMORY_BYTES,
             tmpfs={
-                "/tmp": f"size={_WORK_BYTES},nr_inodes={_WORK_FILES},mode=1777,exec",  # noqa: S108
-                "/dev/shm": "size=64m,nr_inodes=1000,mode=1777",  # noqa: S108
+                "/tmp": f"size={_WORK_BYTES},nr_inodes={_WORK_FILES},mode=1777,exec",
+                "/dev/shm": "size=64m,nr_inodes=1000,mode=1777",
             },
             volumes={
                 outside: {"bind": inside, "mode": "ro" if inside != _SOCKETS else "rw"}
@@ -236,7 +244,9 @@ def _start(
             **({"runtime": runtime} if runtime else {}),
         )
     except (docker.errors.DockerException, OSError) as error:
-        raise IsolationUnavailable(f"Docker does not start a container: {str(error)[:300]}") from error
+        raise IsolationUnavailable(
+            f"Docker does not start a container: {str(error)[:300]}"
+        ) from error
 
 
 def _listen(path: Path) -> socket.socket:

@@ -35,7 +35,9 @@ class Interpreter:
 
 def find_interpreter(settings: SandboxSettings) -> Interpreter:
     """Ask the interpreter of the settings about itself. Raises IsolationUnavailable."""
-    python = settings.python or (SYSTEM_PYTHON if os.access(SYSTEM_PYTHON, os.X_OK) else sys.executable)
+    python = settings.python or (
+        SYSTEM_PYTHON if os.access(SYSTEM_PYTHON, os.X_OK) else sys.executable
+    )
     paths = tuple(os.path.realpath(os.path.expanduser(path)) for path in settings.python_path)  # noqa: PTH111  # realpath wants text
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112

@@ -96,4 +96,3 @@ class Isolation(Protocol):
 
     def close(self) -> None:
         """Leave nothing behind."""
-

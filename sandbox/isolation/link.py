@@ -13,11 +13,16 @@ from typing import Any, Protocol
 from sandbox.errors import IsolationUnavailable
 
 PACKAGES = Path(__file__).parents[2]
-MAIN = PACKAGES / "sandbox" / "worker" / "main.py"
+_MAIN = PACKAGES / "sandbox" / "worker" / "main.py"
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
 """A fixed seed: the order of a set is the same in every run, and so is a verdict."""
 
 _END_SECONDS = 2.0
+
+
+def zygote_command(interpreter: Sequence[str], config: Mapping[str, Any]) -> list[str]:
+    """What starts a zygote. As text: a program sees the bottom frame, and no path of ours in it."""
+    return [*interpreter, "-c", _MAIN.read_text(), str(PACKAGES), json.dumps(config)]
 
 
 class Link(Protocol):
@@ -59,7 +64,7 @@ class ChildLink:
             }
             try:
                 self._process = subprocess.Popen(
-                    [*command, str(MAIN), str(PACKAGES), json.dumps(settings)],
+                    zygote_command(command, settings),
                     env=ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

@@ -16,8 +16,9 @@ from sandbox.isolation.interpreter import find_interpreter
 from sandbox.isolation.link import ChildLink
 from sandbox.isolation.warm_worker import WarmWorker, WorkerConfig
 from sandbox.settings import SandboxSettings
-from sandbox.worker.system_calls import allowed_numbers
+from sandbox.toolchain import language_folders
 from sandbox.worker.kernel import MACHINE
+from sandbox.worker.system_calls import allowed_numbers
 from sandbox.worker.zygote import INSIDE_UID
 
 log = logging.getLogger(__name__)
@@ -38,18 +39,13 @@ class NamespaceIsolation:
 
     name = "namespaces"
 
-    def __init__(self, settings: SandboxSettings, folders: tuple[str, ...] = ()) -> None:
-        """folders: what toolchains need to read besides the settings' own folders.
-
-        Raises IsolationUnavailable when the interpreter cannot be used.
-        """
+    def __init__(self, settings: SandboxSettings) -> None:
+        """Raises IsolationUnavailable when the interpreter cannot be used."""
         self.interpreter = find_interpreter(settings)
         if self.interpreter.missing:
-            log.warning(
-                "not there to preload: %s", ", ".join(self.interpreter.missing)
-            )
+            log.warning("not there to preload: %s", ", ".join(self.interpreter.missing))
         self._folders = tuple(
-            dict.fromkeys((*self.interpreter.folders, *settings.folders, *folders))
+            dict.fromkeys((*self.interpreter.folders, *settings.folders, *language_folders()))
         )
         self.description = ""
         self._has_user_namespaces = True
@@ -74,6 +70,7 @@ class NamespaceIsolation:
 
     def _open(self, *, user_namespace: bool) -> WarmWorker:
         is_root = os.getuid() == 0
+        counters = open_counters()
         inside = INSIDE_UID if user_namespace else NOBODY
         config = WorkerConfig(
             namespaces=True,
@@ -81,12 +78,12 @@ class NamespaceIsolation:
             many_users=is_root and user_namespace,
             inside_uid=inside if is_root else None,
             filter=True,
+            is_counted=counters is not None,
             folders=self._folders,
             python_path=self.interpreter.python_path,
             preload=self.interpreter.preload,
             work="",
         )
-        counters = open_counters()
         namespaces = "user+pid+mount+net+ipc+uts" if user_namespace else "pid+mount+net+ipc+uts"
         layers = [
             namespaces,
@@ -94,7 +91,9 @@ class NamespaceIsolation:
             counters.name if counters else "rlimits only",
             "own user" if is_root else "one user",
         ]
-        link = ChildLink(self.interpreter.command, asdict(config), counters.join if counters else ())
+        link = ChildLink(
+            self.interpreter.command, asdict(config), counters.join if counters else ()
+        )
         worker = WarmWorker(link, config, counters, "")
         if not worker.layers["proc"]:
             layers.append("no /proc")

@@ -38,7 +38,9 @@ def encode_job(job: Job, *, data_bytes: int, processes: int) -> bytes:
     if job.kind is Kind.CALLS:
         description["calls"] = {
             "function": job.function,
-            "arguments": [values.encode(call).decode("utf-8", "surrogatepass") for call in job.calls],
+            "arguments": [
+                values.encode(call).decode("utf-8", "surrogatepass") for call in job.calls
+            ],
             "cpu_seconds": job.limits.cpu_seconds,
             "wall_seconds": job.limits.wall_cap_seconds,
         }

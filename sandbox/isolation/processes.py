@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MEMORY_FIELDS = ("VmRSS:", "VmPTE:")
 _CPU_FIELDS = slice(11, 15)
 """utime, stime and those of children that were waited for, counted from the field after the name."""
 
@@ -27,8 +27,12 @@ def cpu_seconds(process: int) -> float:
 
 
 def memory_bytes(process: int) -> int:
-    """Resident memory of all descendants; what they share counts for each."""
-    return sum(_memory_bytes(descendant) for descendant in descendants(process))
+    """Memory of all programs below a zygote's keeper, without what a fork shares with the zygote.
+
+    A process that is no fork any more is thus counted too low by that, about 15 MiB.
+    """
+    zygote, *programs = [*map(_memory_bytes, descendants(process))] or [0]
+    return sum(max(0, size - zygote) for size in programs)
 
 
 def wait_seconds(process: int) -> float:
@@ -42,8 +46,9 @@ def _cpu_seconds(process: int) -> float:
 
 
 def _memory_bytes(process: int) -> int:
-    text = _read(process, "statm").split()
-    return int(text[1]) * _PAGE_BYTES if text else 0
+    """Resident memory and the page tables, which a program can make large without any."""
+    lines = (line.split() for line in _read(process, "status").splitlines())
+    return 1024 * sum(int(line[1]) for line in lines if line and line[0] in _MEMORY_FIELDS)
 
 
 def _wait_seconds(process: int) -> float:

@@ -44,7 +44,11 @@ def _outcome(said: tuple[bytes, bytes] | None, done: tuple[Any, ...]) -> CallOut
     status, cpu_seconds, wall_seconds, is_late = done
     verdict, value, error = _judge(said, status, is_late=bool(is_late))
     return CallOutcome(
-        verdict=verdict, value=value, error=error, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds
+        verdict=verdict,
+        value=value,
+        error=error,
+        cpu_seconds=cpu_seconds,
+        wall_seconds=wall_seconds,
     )
 
 

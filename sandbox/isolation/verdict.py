@@ -9,7 +9,7 @@ from sandbox.isolation.isolation import Job, JobResult, Kind
 from sandbox.isolation.reading import Reading
 from sandbox.isolation.results import read_calls
 from sandbox.isolation.watch import Stopped, Watch
-from sandbox.outcome import Outcome, Verdict
+from sandbox.outcome import CallOutcome, Outcome, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def outcome_of(
         num_left_processes=ending.num_left,
         isolation=isolation,
     )
-    calls = ()
+    calls: tuple[CallOutcome, ...] = ()
     if job.kind is Kind.CALLS and channel is not None:
         calls = tuple(read_calls(channel.content, len(job.calls), outcome))
     return JobResult(outcome=outcome, files=files, calls=calls)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sandbox.cgroup import Counters
 from sandbox.errors import IsolationUnavailable, RunCancelled, SandboxUnavailable
-from sandbox.isolation.link import Link
 from sandbox.isolation.isolation import Job, JobResult, Kind
+from sandbox.isolation.link import Link
 from sandbox.isolation.payload import decode_files, encode_job, memory_file
 from sandbox.isolation.reading import Reading
 from sandbox.isolation.verdict import Ending, outcome_of
@@ -38,6 +38,8 @@ class WorkerConfig:
     """User that programs become; None leaves it."""
     filter: bool
     """Whether system calls are filtered."""
+    is_counted: bool
+    """Whether a control group counts the memory of all of a program's processes."""
     folders: Sequence[str]
     python_path: Sequence[str]
     preload: Sequence[str]

@@ -63,12 +63,12 @@ class Watch:
     @property
     def was_out_of_memory(self) -> bool:
         """Whether the kernel killed one of its processes for lack of memory."""
-        return bool(self.counters) and self.counters.num_killed() > self._killed_before
+        return self.counters is not None and self.counters.num_killed() > self._killed_before
 
     @property
     def was_refused_processes(self) -> bool:
         """Whether it asked for more processes than it may have."""
-        return bool(self.counters) and self.counters.num_refused() > self._refused_before
+        return self.counters is not None and self.counters.num_refused() > self._refused_before
 
     def cpu_seconds(self) -> float:
         """CPU time of all its processes since the watch was made."""

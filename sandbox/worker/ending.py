@@ -59,7 +59,8 @@ class Ending:
         if asked is None:
             return 0
         if isinstance(asked, int):
-            return int(asked)
+            # As the interpreter: what does not fit into a C long is -1.
+            return asked if -(1 << 63) <= asked < 1 << 63 else -1
         try:
             sys.stderr.write(f"{asked}\n")
         except BaseException:  # noqa: BLE001  # its __str__ or its stderr

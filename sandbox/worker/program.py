@@ -1,5 +1,6 @@
 """The fork that becomes a program: first behind the wall, then given its job, then no longer ours."""
 
+import _socket
 import gc
 import marshal
 import os
@@ -11,7 +12,6 @@ import sys
 import types
 from typing import Any, NamedTuple
 
-import _socket
 from sandbox.worker import calls, collect, ending, kernel, wall
 
 _MESSAGE_BYTES = 64
@@ -138,8 +138,7 @@ def _start(work: str, jobs: Any, size: int, descriptors: "tuple[int, ...]") -> S
     if job["kind"] == "command":
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         _execute(work, jobs, job, channel)
-    source = contents[0]
-    started = _python(work, jobs, job, source, channel)
+    started = _python(work, jobs, job, contents[0], channel)
     # From here on nothing of ours may be reached through a descriptor, but the calls' own channel.
     if channel > 3:
         os.closerange(3, channel)
@@ -147,9 +146,7 @@ def _start(work: str, jobs: Any, size: int, descriptors: "tuple[int, ...]") -> S
     return started
 
 
-def _python(
-    work: str, jobs: Any, job: "dict[str, Any]", source: bytes, channel: int
-) -> Started:
+def _python(work: str, jobs: Any, job: "dict[str, Any]", source: bytes, channel: int) -> Started:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     random.seed()
     path = f"{work}/{job['main']}"
@@ -162,7 +159,7 @@ def _python(
     gc.enable()
     try:
         code = compile(source, path, "exec", dont_inherit=True)
-    except BaseException as error:  # noqa: BLE001  # deep nesting ends in a RecursionError or MemoryError
+    except BaseException as error:  # deep nesting ends in a RecursionError or MemoryError
         jobs.send(b"C")
         finish(error)
         raise

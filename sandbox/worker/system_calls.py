@@ -78,11 +78,35 @@ shutdown 48 210, socketpair 53 199,
 """Name, number on x86-64, number on aarch64; - where an architecture has none."""
 
 _SPECIAL = {
-    "x86_64": {"clone": 56, "clone3": 435, "ioctl": 16, "prlimit64": 302, "sched_setaffinity": 203,
-               "socket": 41, "sync": 162, "syncfs": 306},
-    "aarch64": {"clone": 220, "clone3": 435, "ioctl": 29, "prlimit64": 261, "sched_setaffinity": 122,
-                "socket": 198, "sync": 81, "syncfs": 267},
+    "x86_64": {
+        "clone": 56,
+        "clone3": 435,
+        "ioctl": 16,
+        "prlimit64": 302,
+        "sched_setaffinity": 203,
+        "sched_setparam": 142,
+        "sched_setscheduler": 144,
+        "socket": 41,
+        "sync": 162,
+        "syncfs": 306,
+    },
+    "aarch64": {
+        "clone": 220,
+        "clone3": 435,
+        "ioctl": 29,
+        "prlimit64": 261,
+        "sched_setaffinity": 122,
+        "sched_setparam": 118,
+        "sched_setscheduler": 119,
+        "socket": 198,
+        "sync": 81,
+        "syncfs": 267,
+    },
 }
+_IGNORED = ("sync", "syncfs", "sched_setparam", "sched_setscheduler")
+"""Answered as done: the host's disks are no program's business, and a runtime that may not choose its
+scheduling says so on stdout."""
+
 _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _FIRST_RECENT = 424
@@ -170,13 +194,20 @@ def allowed_numbers(machine: str = MACHINE) -> "dict[str, int]":
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
 
 
-def system_call_filter() -> SystemCallFilter:
+def system_call_filter(*, memory_files: bool) -> SystemCallFilter:
     """The filter for this machine."""
-    return SystemCallFilter(assemble(MACHINE))
+    return SystemCallFilter(assemble(MACHINE, memory_files=memory_files))
 
 
-def assemble(machine: str) -> bytes:
-    """The filter's instructions. Raises KeyError for a machine that it was not written for."""
+def assemble(machine: str, *, memory_files: bool = True) -> bytes:
+    """The filter's instructions.
+
+    memory_files: whether memfd_create is allowed; where no control group counts it, what is in
+    such a file is memory that nobody sees. Raises KeyError for an unknown machine.
+    """
+    names = allowed_numbers(machine)
+    if not memory_files:
+        del names["memfd_create"]
     special = _SPECIAL[machine]
     program = _Program()
     program.add(_LOAD, _ARCHITECTURE)
@@ -187,8 +218,8 @@ def assemble(machine: str) -> bytes:
         program.add(_JUMP_AT_LEAST, _X32_BIT, 0, 1)
         program.add(_RETURN, _KILL)
     program.answer(special["clone3"], _ERRNO | _ENOSYS)
-    for flush in ("sync", "syncfs"):  # the work folder is memory; a host's disks are not its business
-        program.answer(special[flush], _ERRNO | 0)
+    for ignored in _IGNORED:
+        program.answer(special[ignored], _ERRNO | 0)
     program.examine(special["clone"], 0, _JUMP_ANY_BIT, _NAMESPACE_FLAGS, _ERRNO | _EPERM, _ALLOW)
     program.examine(
         special["socket"], 0, _JUMP_EQUAL, _AF_UNIX, _ALLOW, _ERRNO | _EAFNOSUPPORT
@@ -196,7 +227,7 @@ def assemble(machine: str) -> bytes:
     for own_only in ("prlimit64", "sched_setaffinity"):
         program.examine(special[own_only], 0, _JUMP_EQUAL, 0, _ALLOW, _ERRNO | _EPERM)
     _forbid_injection(program, special["ioctl"])
-    allowed = set(allowed_numbers(machine).values()) - set(special.values())
+    allowed = set(names.values()) - set(special.values())
     program.search(_stretches(allowed))
     return program.assembled()
 

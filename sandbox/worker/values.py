@@ -92,14 +92,15 @@ def _as_base(base: type, value: Any) -> Any:
     if base is dict:
         return dict(dict.items(value))
     if base in (tuple, list, set, frozenset):
-        return base(base.__iter__(value))  # type: ignore[attr-defined]
+        return base(base.__iter__(value))
     if base is int:
         return int.__add__(value, 0)
     if base is float:
         return float.__add__(value, 0.0)
     if base is complex:
         return complex.__add__(value, 0j)
-    return base.__add__(value, base())  # type: ignore[attr-defined]
+    text_or_bytes: Any = base
+    return text_or_bytes.__add__(value, text_or_bytes())
 
 
 def _value(plain: Any, depth: int) -> Any:

@@ -6,7 +6,7 @@ from sandbox.worker import kernel
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 WORK = "/tmp/work"
-_SHARED = b"/tmp"  # noqa: S108  # of the wall's own root
+_SHARED = b"/tmp"  # of the wall's own root
 _FEW = 100
 _WORK_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -41,7 +41,9 @@ class Wall:
         flags = kernel.MS_NOSUID | kernel.MS_NODEV
         kernel.mount("tmpfs", root, "tmpfs", flags, "size=4m,nr_inodes=2000,mode=755")
         for path, descriptor in self._sources.items():
-            self._show(descriptor, root + path, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"))
+            self._show(
+                descriptor, root + path, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}")
+            )
         for path, target in self._links.items():
             os.symlink(target, root + path)
         self._make_dev(root + "/dev")
@@ -67,7 +69,9 @@ class Wall:
 
     def _make_dev(self, dev: str) -> None:
         os.mkdir(dev)
-        kernel.mount("tmpfs", dev, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "size=64k,mode=755")
+        kernel.mount(
+            "tmpfs", dev, "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "size=64k,mode=755"
+        )
         for name, descriptor in self._devices.items():
             os.close(os.open(f"{dev}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
             kernel.mount(f"/proc/self/fd/{descriptor}", f"{dev}/{name}", "", kernel.MS_BIND)

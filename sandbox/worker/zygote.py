@@ -12,16 +12,18 @@ one RESULT a job. On `jobs`, program to host: E<text> it could not be started, w
 does not compile.
 """
 
+import _socket
 import gc
+import itertools
 import json
 import os
 import select
 import signal
+import stat
 import struct
 import sys
 from typing import Any
 
-import _socket
 from sandbox.worker import kernel, program, wall
 from sandbox.worker.system_calls import system_call_filter
 
@@ -44,7 +46,9 @@ def live(config: "dict[str, Any]") -> program.Started:
         kernel.adopt_orphans()
     layers = {"proc": _build(config), "user": os.getuid()}
     program.prepare_interpreter(config)
-    call_filter = system_call_filter() if config["filter"] else None
+    call_filter = None
+    if config["filter"]:
+        call_filter = system_call_filter(memory_files=config["is_counted"])
     prepared = program.Prepared(config, call_filter)
     zygote = Zygote(config, control)
     _freeze()
@@ -187,15 +191,35 @@ def _freeze() -> None:
 
 
 def empty(folder: str) -> None:
-    """Remove what is in a folder, whatever its modes; no process that could interfere is left."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)
-                empty(entry.path)
-                os.rmdir(entry.path)
-            else:
-                os.unlink(entry.path)
+    """Remove what is in a folder, however deep; no process that could interfere is left."""
+    numbers = itertools.count()
+    top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    while names := os.listdir(top):
+        for name in names:
+            if not stat.S_ISDIR(os.lstat(name, dir_fd=top).st_mode):
+                os.unlink(name, dir_fd=top)
+                continue
+            _lift(top, name, numbers)
+            os.rmdir(name, dir_fd=top)
+    os.close(top)
+
+
+def _lift(top: int, name: str, numbers: "itertools.count[int]") -> None:
+    """Remove the files of a folder and bring its own folders up, so that nothing is ever deep."""
+    os.chmod(name, 0o700, dir_fd=top)
+    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+    for inner in os.listdir(below):
+        if stat.S_ISDIR(os.lstat(inner, dir_fd=below).st_mode):
+            os.chmod(inner, 0o700, dir_fd=below)
+            os.rename(
+                inner,
+                f"lifted-{os.urandom(8).hex()}-{next(numbers)}",
+                src_dir_fd=below,
+                dst_dir_fd=top,
+            )
+        else:
+            os.unlink(inner, dir_fd=below)
+    os.close(below)
 
 
 def _children() -> "list[int]":

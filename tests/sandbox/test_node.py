@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -239,6 +240,27 @@ def test_sandboxfusions_clients_read_what_happened(
         assert (answer["run_result"]["stdout"], answer["message"]) == ("3\n", "")
 
 
+def test_sandboxfusions_clients_tell_a_compile_error_from_a_runtime_error(
+    client: httpx.Client,
+) -> None:
+    present = {
+        row["name"]: row["is_present"] for row in client.get("/languages").json()["languages"]
+    }
+    if not present["cpp"]:
+        pytest.skip("no C++ compiler here")
+    refused = client.post("/run_code", json=fusion("int main( {", language="cpp")).json()
+    assert (refused["status"], refused["run_result"]) == ("Failed", None)
+    assert refused["compile_result"]["status"] == "Finished"
+    assert refused["compile_result"]["return_code"] != 0
+    assert "error" in refused["compile_result"]["stderr"]
+    ran = client.post("/run_code", json=fusion("int main() { return 3; }", language="cpp")).json()
+    assert (ran["status"], ran["run_result"]["return_code"]) == ("Failed", 3)
+    assert (ran["compile_result"]["status"], ran["compile_result"]["return_code"]) == (
+        "Finished",
+        0,
+    )
+
+
 def test_sandboxfusions_files_lie_beside_the_code(client: httpx.Client) -> None:
     files = {"in/data.bin": base64.b64encode(b"\xff").decode(), "nothing": None}
     body = fusion("print(open('in/data.bin', 'rb').read())", files=files)
@@ -261,7 +283,7 @@ def test_only_a_key_opens_the_node(sandbox: Sandbox, node_of: NodeOf) -> None:
     node = node_of(sandbox, keys=("first", "sécond"))
     basic = base64.b64encode("verl:sécond".encode()).decode()
     headers = {
-        "": 401, "Bearer ": 401, "Bearer firs": 401, "Bearer first ": 200, "bearer first": 200,
+        "": 401, "Bearer": 401, "Bearer firs": 401, "Bearer  first": 200, "bearer first": 200,
         "Basic !": 401, f"Basic {basic}": 200, "first": 401,
     }  # fmt: skip
     with node.client() as client:
@@ -380,18 +402,30 @@ def test_metrics_count_requests_and_verdicts(client: httpx.Client) -> None:
     assert 'outcomes_total{language="python",verdict="runtime_error"} 1.0' in page
 
 
-def remote(*nodes: Node, **settings: Any) -> HttpIsolation:
-    return HttpIsolation(
-        SandboxSettings(isolation="http", nodes=tuple(node.url for node in nodes), **settings)
-    )
+RemoteOf = Callable[..., HttpIsolation]
+
+
+@pytest.fixture
+def remote_of() -> Iterator[RemoteOf]:
+    """The client of some nodes; its keywords are its own and `node_key`."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(*nodes: Node, node_key: str = "", **keywords: Any) -> HttpIsolation:
+            urls = tuple(node.url for node in nodes)
+            settings = SandboxSettings(isolation="http", nodes=urls, node_key=node_key)
+            return stack.enter_context(closing(HttpIsolation(settings, **keywords)))
+
+        yield connect
 
 
 def main_py(source: bytes, stdin: bytes = b"") -> Program:
     return Program(language="python", files={"main.py": source}, stdin=stdin)
 
 
-def test_a_remote_run_is_like_a_local_one(sandbox: Sandbox, node_of: NodeOf) -> None:
-    client = remote(node_of(sandbox, keys=("k",)), node_key="k")
+def test_a_remote_run_is_like_a_local_one(
+    sandbox: Sandbox, node_of: NodeOf, remote_of: RemoteOf
+) -> None:
+    client = remote_of(node_of(sandbox, keys=("k",)), node_key="k")
     source = b"import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.exit(3)"
     outcome = client.run(main_py(source, b"\xff\r\n"), Limits(cpu_seconds=2))
     assert (outcome.verdict, outcome.exit_code) == (Verdict.RUNTIME_ERROR, 3)
@@ -399,17 +433,18 @@ def test_a_remote_run_is_like_a_local_one(sandbox: Sandbox, node_of: NodeOf) -> 
     with pytest.raises(UnknownLanguage):
         client.run(Program(language="klingon", files={"a": b""}))
     assert client.run(main_py(b"")).ok
-    client.close()
 
 
-def test_a_body_that_a_node_does_not_take_is_the_callers_fault(node_of: NodeOf) -> None:
-    client = remote(node_of(Stub(), body_bytes=2048))
+def test_a_body_that_a_node_does_not_take_is_the_callers_fault(
+    node_of: NodeOf, remote_of: RemoteOf
+) -> None:
+    client = remote_of(node_of(Stub(), body_bytes=2048))
     with pytest.raises(InvalidProgram, match="2048"):
         client.run(main_py(b"#" * 4096))
 
 
-def test_a_refused_key_is_told_with_its_setting(node_of: NodeOf) -> None:
-    client = remote(node_of(Stub(), keys=("right",)), node_key="wrong")
+def test_a_refused_key_is_told_with_its_setting(node_of: NodeOf, remote_of: RemoteOf) -> None:
+    client = remote_of(node_of(Stub(), keys=("right",)), node_key="wrong")
     with pytest.raises(SandboxUnavailable, match=r"set sandbox\.node_key"):
         client.run(main_py(b""))
 
@@ -420,26 +455,30 @@ def test_an_address_that_is_none_is_refused_at_start(nodes: tuple[str, ...]) -> 
         HttpIsolation(SandboxSettings(isolation="http", nodes=nodes))
 
 
-def test_nodes_that_all_fail_are_named_with_their_errors(node_of: NodeOf) -> None:
+def test_nodes_that_all_fail_are_named_with_their_errors(
+    node_of: NodeOf, remote_of: RemoteOf
+) -> None:
     gone, broken = node_of(Stub()), node_of(Stub(fault=SandboxUnavailable("worker broke")))
     gone.stop()
-    client = remote(gone, broken)
+    client = remote_of(gone, broken)
     for _ in range(2):
         with pytest.raises(SandboxUnavailable) as caught:
             client.run(main_py(b""))
         assert all(text in str(caught.value) for text in (gone.url, broken.url, "worker broke"))
 
 
-def test_a_node_that_fails_leaves_the_program_to_another(node_of: NodeOf) -> None:
+def test_a_node_that_fails_leaves_the_program_to_another(
+    node_of: NodeOf, remote_of: RemoteOf
+) -> None:
     well = Stub()
     well.ended.set()
-    client = remote(node_of(Stub(fault=SandboxUnavailable("worker broke"))), node_of(well))
+    client = remote_of(node_of(Stub(fault=SandboxUnavailable("worker broke"))), node_of(well))
     assert all(client.run(main_py(b"", b"%d" % n)).stdout == b"%d" % n for n in range(20))
 
 
-def test_a_full_node_is_asked_again_when_it_said(node_of: NodeOf) -> None:
+def test_a_full_node_is_asked_again_when_it_said(node_of: NodeOf, remote_of: RemoteOf) -> None:
     stub = Stub()
-    client = remote(node_of(stub, queue=0))
+    client = remote_of(node_of(stub, queue=0))
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(client.run, main_py(b"", b"1"))
         assert stub.begun.acquire(timeout=SECONDS)
@@ -448,19 +487,19 @@ def test_a_full_node_is_asked_again_when_it_said(node_of: NodeOf) -> None:
         assert [run.result(SECONDS).stdout for run in (first, second)] == [b"1", b"2"]
 
 
-def test_lines_that_stay_full_are_busy_not_unavailable(node_of: NodeOf) -> None:
+def test_lines_that_stay_full_are_busy_not_unavailable(
+    node_of: NodeOf, remote_of: RemoteOf
+) -> None:
     busy = SandboxBusy("full", retry_after_seconds=7)
-    nodes = [node_of(Stub(fault=busy)).url for _ in range(2)]
-    settings = SandboxSettings(isolation="http", nodes=tuple(nodes))
-    client = HttpIsolation(settings, patience_seconds=0.1)
+    client = remote_of(node_of(Stub(fault=busy)), node_of(Stub(fault=busy)), patience_seconds=0.1)
     with pytest.raises(SandboxBusy) as caught:
         client.run(main_py(b""))
     assert caught.value.retry_after_seconds > 0
 
 
-def test_a_run_that_is_taken_back_ends_on_its_node(node_of: NodeOf) -> None:
+def test_a_run_that_is_taken_back_ends_on_its_node(node_of: NodeOf, remote_of: RemoteOf) -> None:
     stub, ticket = Stub(), Ticket()
-    client = remote(node_of(stub))
+    client = remote_of(node_of(stub))
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(client.run, main_py(b""), Limits(), ticket)
         assert stub.begun.acquire(timeout=SECONDS)
@@ -470,11 +509,11 @@ def test_a_run_that_is_taken_back_ends_on_its_node(node_of: NodeOf) -> None:
     assert stub.cancelled.acquire(timeout=SECONDS)
 
 
-def test_a_node_that_is_killed_under_load_loses_no_program(
-    sandbox: Sandbox, node_of: NodeOf
+def test_a_node_that_stops_under_load_loses_no_program(
+    sandbox: Sandbox, node_of: NodeOf, remote_of: RemoteOf
 ) -> None:
     first, second = node_of(sandbox), node_of(sandbox)
-    client = remote(first, second)
+    client = remote_of(first, second)
     done = threading.Semaphore(0)
 
     def run(number: int) -> Outcome:
@@ -489,7 +528,6 @@ def test_a_node_that_is_killed_under_load_loses_no_program(
         first.stop(at_once=True)
         outcomes = [future.result(SECONDS) for future in running]
     assert [outcome.stdout for outcome in outcomes] == [b"%d\n" % n**2 for n in range(200)]
-    client.close()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

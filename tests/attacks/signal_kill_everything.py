@@ -1,0 +1,9 @@
+# verdict: ok ; what: kills every process that it may
+import os
+import signal
+
+try:
+    os.kill(-1, signal.SIGKILL)
+except OSError:
+    pass
+print("contained")
