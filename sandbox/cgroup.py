@@ -27,6 +27,8 @@ class Counters(ABC):
     """One worker's control group. join: descriptors into which a process writes 0 to join."""
 
     name: str
+    others_bytes = 0
+    """Memory for processes in the group that are no program's."""
 
     def __init__(self, folders: Mapping[str, Path], *, is_ours: bool = True) -> None:
         """folders: the group's folder by controller. is_ours: made here, and removed at the end."""
@@ -89,7 +91,7 @@ class VersionOne(Counters):
     name = "cgroup-v1"
 
     def begin(self, limits: Limits, processes: int) -> None:
-        self._limit_memory(limits.memory_bytes)
+        self._limit_memory(limits.memory_bytes + self.others_bytes)
         self._set("pids", "pids.max", processes)
         os.pwrite(self._open("memory", "memory.max_usage_in_bytes", os.O_RDWR), b"0", 0)
         # What is there now is the kernel's cache of files that earlier programs read.
@@ -120,7 +122,7 @@ class VersionTwo(Counters):
     name = "cgroup-v2"
 
     def begin(self, limits: Limits, processes: int) -> None:
-        self._set("memory", "memory.max", limits.memory_bytes)
+        self._set("memory", "memory.max", limits.memory_bytes + self.others_bytes)
         if (self._folders["memory"] / "memory.swap.max").exists():
             self._set("memory", "memory.swap.max", 0)
         self._set("pids", "pids.max", processes)

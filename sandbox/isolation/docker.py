@@ -42,6 +42,9 @@ _SHOWN_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
 _MEMORY_BYTES = 4096 * MIB
 """Where the container's control group cannot be written, all of its programs' memory together."""
 
+_ZYGOTE_BYTES = 48 * MIB
+"""The container's own: its zygote, and what of its files and dead processes is not yet given back."""
+
 _WORK_BYTES = 512 * MIB
 _WORK_FILES = 20_000
 _PROCESSES = 1024
@@ -81,6 +84,8 @@ class DockerIsolation:
         )
         link = ContainerLink(self._client, self._image, self.interpreter, config, self._settings)
         counters = counters_of(link.process_id)
+        if counters is not None:
+            counters.others_bytes = _ZYGOTE_BYTES
         runtime = self._settings.docker_runtime or "default runtime"
         held = counters.name if counters else f"rlimits and {_MEMORY_BYTES // MIB} MiB for all"
         self.description = f"docker({runtime}, no network, read-only, seccomp, {held}, own user)"

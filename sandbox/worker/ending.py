@@ -31,14 +31,12 @@ class Ending:
             self._forget_globals()
         except BaseException:  # noqa: BLE001  # the program's own hooks, at its very end
             traceback.print_exc()
-        try:
-            sys.stdout.flush()
-        except BaseException:  # noqa: BLE001  # closed, replaced or full: the interpreter says 120 too
-            code = code or _UNFLUSHED
-        try:
-            sys.stderr.flush()
-        except BaseException:  # noqa: BLE001  # nothing is left to tell it to
-            code = code or _UNFLUSHED
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None and not stream.closed:
+                    stream.flush()
+            except BaseException:  # noqa: BLE001  # replaced or full: the interpreter says 120 too
+                code = code or _UNFLUSHED
         return code & 0xFF
 
     def _report(self, error: BaseException) -> int:

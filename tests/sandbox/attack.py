@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from sandbox.errors import ToolchainMissing
 from sandbox.outcome import Outcome, Verdict
 from sandbox.program import MIB, Limits, Program
 from sandbox.sandbox import Sandbox
 from sandbox.settings import SandboxSettings
-from sandbox.toolchain import language_of
+from sandbox.toolchain import language_of, located, toolchain
 
 FOLDER = Path(__file__).parents[1] / "attacks"
 NOBODY = 65534
@@ -65,6 +66,15 @@ class Attack:
             verdicts=frozenset(Verdict(name.strip()) for name in keys["verdict"].split("|")),
         )
 
+    @property
+    def can_run(self) -> bool:
+        """Whether its language is installed here."""
+        try:
+            located(toolchain(self.program.language))
+        except ToolchainMissing:
+            return False
+        return True
+
     def problem(self, outcome: Outcome) -> str | None:
         """What was wrong with its outcome; None when nothing was."""
         said = (outcome.stdout + outcome.stderr).decode(errors="replace")
@@ -87,7 +97,7 @@ def attacks() -> list[Attack]:
 
 def problems(settings: SandboxSettings, chosen: Iterable[Attack]) -> Mapping[str, str]:
     """Run attacks, several at once, and say what was wrong with which."""
-    chosen = list(chosen)
+    chosen = [attack for attack in chosen if attack.can_run]
     paired = [attack for attack in chosen if attack.name.startswith("persist_")]
     single = [attack for attack in chosen if attack not in paired]
     one, many = (settings.model_copy(update={"workers": num}) for num in (1, NUM_WORKERS))
