@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 NOBODY = 65534
 LACKING = (
     "this host gives no namespaces to us: {error}. As root inside a container, start it with a seccomp"
-    " profile that allows unshare, setns, mount, umount2 and pivot_root"
-    " (deploy/docker/seccomp.json), or with --security-opt seccomp=unconfined; as an ordinary user,"
+    " profile that allows unshare, setns, mount, umount2 and pivot_root, or with"
+    " --security-opt seccomp=unconfined; as an ordinary user,"
     " allow user namespaces (sysctl kernel.unprivileged_userns_clone=1,"
     " kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces>0). Else use"
     " isolation = 'docker' or 'http'"
