@@ -30,6 +30,7 @@ STEADY_SECONDS = 60.0
 
 READY_POLL_SECONDS = 0.1
 ABORT_SECONDS = 2.0
+ABORT_TRIES = 4
 FIRST_START_GUESS_SECONDS = 10.0
 
 
@@ -129,17 +130,26 @@ class EngineProcess:
             raise
 
     async def abort(self, request_id: str) -> TokenCount | None:
-        if self._link is None:
-            return None
-        try:
-            async with asyncio.timeout(ABORT_SECONDS):
-                answer = await self._link.send(EngineRequest(path=ABORT_PATH + request_id))
-                body = await answer.read()
-                answer.close()
-        except (EngineBroken, TimeoutError) as error:
-            log.warning("abort unanswered: %s", error, extra={"request_id": request_id})
-            return None
-        return TokenCount(**orjson.loads(body)) if answer.status == 200 else None
+        # A machine that stands still for seconds is no reason to let the request run on uncounted.
+        for attempt in range(1, ABORT_TRIES + 1):
+            if self._link is None:
+                return None
+            try:
+                async with asyncio.timeout(ABORT_SECONDS):
+                    answer = await self._link.send(EngineRequest(path=ABORT_PATH + request_id))
+                    body = await answer.read()
+                    answer.close()
+            except EngineBroken as error:
+                log.warning("abort unanswered: %s", error, extra={"request_id": request_id})
+                return None
+            except TimeoutError:
+                log.warning(
+                    "abort unanswered, try %d of %d", attempt, ABORT_TRIES,
+                    extra={"request_id": request_id},
+                )  # fmt: skip
+            else:
+                return TokenCount(**orjson.loads(body)) if answer.status == 200 else None
+        return None
 
     def _leave(self) -> None:
         self._in_flight -= 1

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 IMAGE = "codeloop-sandbox:root-2"
 LABEL = "codeloop.sandbox"
+_API_VERSION = "1.41"
+"""Of Docker 20.10; later ones, and what else speaks it, understand it too."""
+
 _SOCKETS = "/run/codeloop"
 _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SHOWN_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
@@ -149,10 +152,15 @@ class ContainerLink:
 def _connect(url: str) -> Any:
     import docker
 
+    client: Any = None
     try:
-        client = docker.DockerClient(base_url=url, timeout=60) if url else docker.from_env()
+        # With its version given, a client that reaches nothing can be closed.
+        options = {"version": _API_VERSION, "timeout": 60}
+        client = docker.DockerClient(url, **options) if url else docker.from_env(**options)
         client.ping()
     except (docker.errors.DockerException, OSError) as error:
+        if client is not None:
+            client.close()
         raise IsolationUnavailable(
             f"Docker does not answer at {url or os.environ.get('DOCKER_HOST', 'its usual socket')}"
             f" ({str(error)[:200]}): start it, name its socket in sandbox.docker_url, or become a"

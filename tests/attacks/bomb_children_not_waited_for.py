@@ -1,4 +1,4 @@
-# verdict: timed_out ; what: burns CPU in children whose time nobody inherits, as SIGCHLD is ignored ; limits: cpu_seconds=1, wall_seconds=4
+# verdict: timed_out | runtime_error | process_limit ; what: burns CPU in children whose time nobody inherits, as SIGCHLD is ignored ; limits: cpu_seconds=1, wall_seconds=4
 import os
 import signal
 import time

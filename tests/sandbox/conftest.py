@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -59,17 +60,15 @@ def docker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _answers(path: Path, daemon: subprocess.Popen[bytes]) -> bool:
-    import docker
-    from docker.errors import DockerException
-
     deadline = time.monotonic() + DAEMON_SECONDS
     while time.monotonic() < deadline and daemon.poll() is None:
-        try:
-            client = docker.DockerClient(base_url=f"unix://{path}")
-            client.ping()
-            client.close()
-        except (DockerException, OSError):
-            time.sleep(0.2)  # its start has no event that we could wait for
-        else:
-            return True
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(1.0)
+            try:
+                client.connect(str(path))
+                client.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+                if b"200 OK" in client.recv(4096):
+                    return True
+            except OSError:
+                time.sleep(0.2)  # its start has no event that we could wait for
     return False

@@ -45,11 +45,11 @@ def left_over() -> dict[str, set[str]]:
     gc.collect()
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return {
-        "mounts": set(Path("/proc/self/mounts").read_text().splitlines()),
         "descriptors": {path.name for path in Path("/proc/self/fd").iterdir()},
         "children": set(children),
-        "groups": {str(path) for path in Path("/sys/fs/cgroup").glob("*/**/codeloop-[0-9]*")},
-        "files": {path.name for path in Path("/tmp").glob("codeloop-*")},
+        "groups": {
+            str(path) for path in Path("/sys/fs/cgroup").glob(f"*/**/codeloop-{os.getpid()}-*")
+        },
     }
 
 
