@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.errors import InvalidProgram, IsolationUnavailable, SandboxUnavailable, UnknownLanguage
+from sandbox.errors import (
+    InvalidProgram,
+    IsolationUnavailable,
+    SandboxError,
+    SandboxUnavailable,
+    UnknownLanguage,
+)
 from sandbox.isolation.interpreter import SYSTEM_PYTHON
 from sandbox.outcome import Group, Verdict
 from sandbox.program import MAX_SOURCE_BYTES, MAX_STDIN_BYTES, MIB, Limits, Program
@@ -247,6 +253,25 @@ def test_our_failure_is_an_exception_and_the_next_program_runs(settings: Sandbox
         # It was tried again on a new worker; what it came to there is no failure of ours.
         assert runs == []
         assert sandbox.run(python("print(2)")).stdout == b"2\n"
+
+
+def test_closing_ends_what_runs(settings: SandboxSettings) -> None:
+    sandbox = Sandbox(settings.model_copy(update={"workers": 1}))
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            sandbox.run(python("import time; time.sleep(60)"))
+        except SandboxError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.3)
+    sandbox.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(ended) == 1
 
 
 def test_bare_is_never_chosen_and_says_what_it_is(settings: SandboxSettings) -> None:
