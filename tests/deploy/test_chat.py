@@ -173,6 +173,8 @@ def converse(
         stderr=subprocess.STDOUT,
         text=True,
         env=dict(environment),
+        # Whoever starts the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(terminal)
     return process, hand
