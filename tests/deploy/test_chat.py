@@ -167,14 +167,13 @@ def converse(
     """A conversation on a terminal; returns the process and the hand that types."""
     hand, terminal = os.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "chat", "--url", upstream.url],
+        # Tests that were started in the background ignore Ctrl-C, and so would their children.
+        ["env", "--default-signal=INT", *COMMAND, "chat", "--url", upstream.url],
         stdin=terminal,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=dict(environment),
-        # Whoever starts the tests in the background has it ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(terminal)
     return process, hand
