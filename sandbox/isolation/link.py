@@ -20,9 +20,14 @@ ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "PATH": "/usr
 _END_SECONDS = 2.0
 
 
-def zygote_command(interpreter: Sequence[str], config: Mapping[str, Any]) -> list[str]:
-    """What starts a zygote. As text: a program sees the bottom frame, and no path of ours in it."""
-    return [*interpreter, "-c", _MAIN.read_text(), str(PACKAGES), json.dumps(config)]
+def zygote_command(
+    interpreter: Sequence[str], config: Mapping[str, Any], packages: str = str(PACKAGES)
+) -> list[str]:
+    """What starts a zygote. As text: a program sees the bottom frame, and no path of ours in it.
+
+    packages: where the zygote finds our packages.
+    """
+    return [*interpreter, "-c", _MAIN.read_text(), packages, json.dumps(config)]
 
 
 class Link(Protocol):
