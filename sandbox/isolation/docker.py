@@ -40,6 +40,9 @@ _API_VERSION = "1.41"
 """Of Docker 20.10; later ones, and what else speaks it, understand it too."""
 
 _SOCKETS = "/run/codeloop"
+_PACKAGES = "/opt/codeloop"
+"""Where our packages are inside: wherever they lie outside, it is not in a folder that is emptied."""
+
 _ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _SHOWN_FILES = ("/etc/alternatives", "/etc/ld.so.cache")
 _MEMORY_BYTES = 4096 * MIB
@@ -117,7 +120,7 @@ class ContainerLink:
             self._container = _start(
                 client,
                 image,
-                zygote_command(interpreter.command, asdict(config)),
+                zygote_command(interpreter.command, asdict(config), _PACKAGES),
                 _shown(interpreter, settings) | {str(self._folder): _SOCKETS},
                 settings.docker_runtime,
             )
@@ -215,12 +218,12 @@ def _shown(interpreter: Interpreter, settings: SandboxSettings) -> dict[str, str
     java = [str(path) for path in Path("/etc").glob("java*")]
     folders += [path for path in (*_SHOWN_FILES, *java) if Path(path).exists()]
     folders += [
-        str(PACKAGES / "sandbox"),
         *interpreter.folders,
         *settings.folders,
         *language_folders(),
     ]
-    return {folder: folder for folder in folders}
+    own = {str(PACKAGES / "sandbox"): f"{_PACKAGES}/sandbox"}
+    return {folder: folder for folder in folders} | own
 
 
 def _start(
