@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "codeloop-"
 REMOVE_SECONDS = 2.0
+SETTLE_SECONDS = 0.3
 _numbers = itertools.count()
 
 
@@ -94,8 +95,17 @@ class VersionOne(Counters):
         self._limit_memory(limits.memory_bytes + self.others_bytes)
         self._set("pids", "pids.max", processes)
         os.pwrite(self._open("memory", "memory.max_usage_in_bytes", os.O_RDWR), b"0", 0)
+        self._settle(limits.memory_bytes // 2)
         # What is there now is the kernel's cache of files that earlier programs read.
         self._before_bytes = int(self._read("memory", "memory.usage_in_bytes"))
+
+    def _settle(self, most_bytes: int) -> None:
+        """Wait a moment until the kernel has given back what the last program held."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while int(self._read("memory", "memory.usage_in_bytes")) > most_bytes + self.others_bytes:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
 
     def _limit_memory(self, limit_bytes: int) -> None:
         names = ["memory.limit_in_bytes"]

