@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,18 @@ class CompiledCache:
         self._being_made: dict[str, threading.Lock] = {}
         self._num_kept = 0
 
-    def making(self, key: str) -> threading.Lock:
-        """A lock to hold while compiling, so that a program is not compiled twice at once."""
+    @contextmanager
+    def making(self, key: str) -> Iterator[None]:
+        """To be held while compiling, so that a program is seldom compiled twice at once."""
         with self._lock:
-            return self._being_made.setdefault(key, threading.Lock())
+            turn = self._being_made.setdefault(key, threading.Lock())
+        with turn:
+            try:
+                yield
+            finally:
+                # Also of what does not compile: there are as many keys as programs.
+                with self._lock:
+                    self._being_made.pop(key, None)
 
     def find(self, key: str) -> Compiled | None:
         """What is kept for a key; None when there is nothing, or nothing whole."""
@@ -69,7 +78,6 @@ class CompiledCache:
         except OSError:
             return
         with self._lock:
-            self._being_made.pop(key, None)
             self._num_kept += 1
             is_due = self._num_kept % _SWEEP_EVERY == 1
         if is_due:

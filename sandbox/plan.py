@@ -9,7 +9,6 @@ from sandbox.errors import InvalidProgram
 from sandbox.isolation.isolation import Job, JobResult, Kind
 from sandbox.outcome import Outcome, Verdict
 from sandbox.program import MIB, Limits, Program
-from sandbox.settings import SandboxSettings
 from sandbox.toolchain import Toolchain, located, toolchain
 
 PYTHON = "python"
@@ -27,9 +26,8 @@ COMPILE_LIMITS = Limits(
 class Planner:
     """Turns programs into jobs."""
 
-    def __init__(self, cache: CompiledCache, settings: SandboxSettings) -> None:
+    def __init__(self, cache: CompiledCache) -> None:
         self._cache = cache
-        self._settings = settings
 
     def plan(
         self, program: Program, limits: Limits, run: Callable[[Job], JobResult]

@@ -56,7 +56,7 @@ class Sandbox:
             self._pool = Pool(self._isolation, self.num_workers)
             self.description = self._isolation.description
         cache = Path(self._settings.cache).expanduser() / "compiled"
-        self._planner = Planner(CompiledCache(cache, self._settings.cache_bytes), self._settings)
+        self._planner = Planner(CompiledCache(cache, self._settings.cache_bytes))
         # As many threads as workers; with a remote, as many as may wait there.
         self._threads = ThreadPoolExecutor(self.num_workers, thread_name_prefix="sandbox")
         log.info("sandbox: %s, %d workers", self.description, self.num_workers)

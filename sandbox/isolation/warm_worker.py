@@ -112,6 +112,8 @@ class WarmWorker:
             self._is_cancelled = False
         try:
             return self._run(job)
+        except RunCancelled:  # the job's end was told; the worker is good for the next
+            raise
         except (OSError, EOFError, ValueError) as error:
             self.is_broken = True
             words = self._link.last_words()

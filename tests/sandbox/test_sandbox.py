@@ -17,6 +17,7 @@ from sandbox.errors import (
     IsolationUnavailable,
     SandboxError,
     SandboxUnavailable,
+    ToolchainMissing,
     UnknownLanguage,
 )
 from sandbox.isolation.interpreter import SYSTEM_PYTHON
@@ -36,7 +37,7 @@ def python(source: str | bytes, stdin: bytes = b"") -> Program:
 def has(language: str) -> bool:
     try:
         located(toolchain(language))
-    except Exception:  # noqa: BLE001  # whatever it is, the language is not usable here
+    except ToolchainMissing:
         return False
     return True
 
