@@ -1,6 +1,6 @@
 """The settings file: found, read, checked, and handed on as one frozen value.
 
-One TOML file, one table a part: `[deploy]`, `[server]`, `[sandbox]`. Nothing else reads it, and no
+One TOML file, one table a part: `[deploy]`, `[server]`, `[sandbox]`, `[evaluator]`. Nothing else reads it, and no
 part reads the environment.
 """
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from deploy.errors import SettingsError
 from deploy.settings import DeploySettings, LogFormat, LogLevel
 from deploy.settings_problem import problem
+from evaluator.settings import EvaluatorSettings
 from sandbox.settings import SandboxSettings
 from server.settings import ServerSettings
 
@@ -32,6 +33,8 @@ class Settings(BaseModel):
     """The gateway, its lanes and its models."""
     sandbox: SandboxSettings = SandboxSettings()
     """Where untrusted programs run, what holds them, and this machine as a node."""
+    evaluator: EvaluatorSettings = EvaluatorSettings()
+    """Benchmark suites: their data, their runs, their caches."""
 
 
 def find_config(asked: Path | None) -> Path | None:

@@ -1,0 +1,52 @@
+"""`codeloop eval`: its commands by name; anything else that is named is a suite to run."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from deploy.cli import DeferredCommand
+
+COMMANDS = {
+    "run": ("deploy.eval_run:run", "Sample a model on suites, grade, and report. The default."),
+    "list": ("deploy.eval_suites:list_suites", "The suites: rows, licence, and what is here."),
+    "show": ("deploy.eval_suites:show", "One suite, or one of its problems, in full."),
+    "selftest": ("deploy.eval_selftest:selftest", "Grade a suite's own right and wrong answers."),
+    "parity": ("deploy.eval_parity:parity", "Compare our verdicts with the official harnesses'."),
+    "regrade": ("deploy.eval_regrade:regrade", "Grade stored or foreign samples, without a model."),
+    "report": ("deploy.eval_results:report", "A run's results as table, file or HTML page."),
+    "compare": ("deploy.eval_results:compare", "Two runs, problem by problem: is B better?"),
+    "power": ("deploy.eval_results:power", "How many samples tell two models apart."),
+    "gate": ("deploy.eval_gate:gate", "Whether a checkpoint may replace the live one."),
+    "new": ("deploy.eval_new:new", "Scaffold a private suite of your own."),
+    "validate": ("deploy.eval_new:validate", "Check a private suite, line by line."),
+}
+
+
+class EvalCommands(TyperGroup):
+    """The commands of the table; a first word that is none of them is the first suite of `run`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        deferred = {name: DeferredCommand(name, *entry) for name, entry in COMMANDS.items()}
+        super().__init__(**(attributes | {"commands": deferred}))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["run", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=EvalCommands,
+    no_args_is_help=True,
+    help="Benchmark suites: sample, grade, report, compare.\n\n"
+    "codeloop eval humaneval+ --model http://127.0.0.1:8000/v1 is short for codeloop eval run …",
+)
+
+
+@app.callback()
+def about() -> None:
+    """Benchmark suites: sample, grade, report, compare.
+
+    codeloop eval humaneval+ is short for codeloop eval run humaneval+.
+    """

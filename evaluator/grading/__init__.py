@@ -1,0 +1,1 @@
+"""One module a kind of task: each grades an extracted answer on a bench."""
