@@ -39,6 +39,8 @@ class Suite:
     base_prompt: Callable[[Problem], Prompt] | None = None
     extraction: str = "last_block"
     official_extraction: str = "last_block"
+    base_extraction: str = "completion"
+    """The rule for what a base model writes after `base_prompt`."""
     language: str = "python"
     may_train: bool = False
     second_prompt: Callable[[Problem, str, Judgement], Prompt | None] = no_second_try
