@@ -54,7 +54,9 @@ class DataFolder:
                 " with --data or CODELOOP_DATA"
             ) from None
         except OSError as error:
-            raise DataMissing(f"{path} cannot be read ({error.strerror}): check its rights") from error
+            raise DataMissing(
+                f"{path} cannot be read ({error.strerror}): check its rights"
+            ) from error
         found = hashlib.sha256(raw).hexdigest()
         if self.is_checked and file.sha256 and found != file.sha256:
             raise DataInvalid(

@@ -11,15 +11,15 @@ _MOST_LINES = 4000
 
 
 def sanitized(text: str, entry_point: str) -> str:
-    """Imports, then the first definition of each name that entry_point reaches; "" for none.
+    """Imports, then the first definition of each name that entry_point reaches.
 
-    entry_point: "" keeps every definition.
+    entry_point: "" keeps every definition. With nothing of that, the whole run of lines.
     """
     source = _longest_python(text)
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return source if not entry_point else ""
+        return source
     imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     named: dict[str, ast.stmt] = {}
     for node in body:
@@ -28,7 +28,7 @@ def sanitized(text: str, entry_point: str) -> str:
             named.setdefault(name, node)
     wanted = _reachable(entry_point, named) if entry_point else named.keys()
     kept = [*imports, *(node for name, node in named.items() if name in wanted)]
-    return "\n".join(ast.get_source_segment(source, node) or "" for node in kept)
+    return "\n".join(ast.get_source_segment(source, node) or "" for node in kept) or source
 
 
 def _longest_python(text: str) -> str:

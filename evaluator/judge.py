@@ -54,10 +54,7 @@ def judge_answer(suite: Suite, problem: Problem, sample: Sample, bench: Bench) -
     is_official = bench.rules is Rules.OFFICIAL
     rule = suite.official_extraction if is_official else suite.extraction
     code = extracted(rule, sample.text, problem)
-    if code is None:
-        judged = Judgement(grade=Grade.NO_CODE)
-    else:
-        judged = judge_code(problem, code, bench)
+    judged = Judgement(grade=Grade.NO_CODE) if code is None else judge_code(problem, code, bench)
     is_cut = sample.finish_reason == "length"
     if is_cut and judged.grade not in (Grade.PASS, Grade.INFRASTRUCTURE):
         judged = replace(judged, grade=Grade.TRUNCATED)
@@ -71,7 +68,9 @@ def judge_code(problem: Problem, code: str, bench: Bench) -> Judgement:
         if attempt:
             time.sleep(_PAUSE_SECONDS * attempt)
         try:
-            return replace(_grader(type(problem.task).__name__)(problem.task, code, bench), code=code)
+            return replace(
+                _grader(type(problem.task).__name__)(problem.task, code, bench), code=code
+            )
         except (SandboxUnavailable, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
             log.warning("problem %s could not be graded: %s", problem.id, reason)

@@ -3,7 +3,7 @@
 A task is data; `evaluator.judge` knows how each kind is graded.
 """
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -168,7 +168,7 @@ class Problem:
     task: Task
     language: str = "python"
     reference: str | None = None
-    date: datetime.date | None = None
+    date: dt.date | None = None
     difficulty: str = ""
     group: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
