@@ -1,8 +1,11 @@
 """What a run came to. Only what the program did is in here; a fault of our host is an exception."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import Any
+
+from sandbox.worker.values import Opaque, UnreadableValue, decode
 
 
 class Group(Enum):
@@ -81,13 +84,23 @@ class Outcome:
 class CallOutcome:
     """What one call of a function came to.
 
-    value: what it returned, when the verdict is OK: plain data, see sandbox.values. error: the
-    exception's last line otherwise. cpu_seconds, wall_seconds: of this call, as its own process
+    encoded: what it returned, when the verdict is OK, as in sandbox.worker.values: equal bytes are
+    equal data. error: the exception's last line otherwise. cpu_seconds, wall_seconds: of this call, as its own process
     counted them: good for a report, not for a ranking.
     """
 
     verdict: Verdict
-    value: Any = field(default=None)
+    encoded: bytes = b""
     error: str = ""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
+
+    @cached_property
+    def value(self) -> Any:
+        """What it returned, as plain data; what cannot be read is an Opaque, which equals nothing."""
+        if self.verdict is not Verdict.OK:
+            return None
+        try:
+            return decode(self.encoded)
+        except UnreadableValue as error:
+            return Opaque(f"unreadable: {error}")

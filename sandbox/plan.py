@@ -62,7 +62,12 @@ class Planner:
         )
 
     def calls(
-        self, program: Program, function: str, calls: Sequence[tuple[Any, ...]], limits: Limits
+        self,
+        program: Program,
+        function: str,
+        calls: Sequence[tuple[Any, ...]],
+        limits: Limits,
+        call_seconds: float | None,
     ) -> Job:
         """The job of calls of a function. Raises InvalidProgram for another language than Python."""
         if toolchain(program.language).name != PYTHON:
@@ -79,6 +84,7 @@ class Planner:
             limits=limits,
             function=function,
             calls=tuple(calls),
+            call_seconds=call_seconds,
         )
 
     def _compiled(

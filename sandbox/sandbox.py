@@ -116,6 +116,8 @@ class Sandbox:
         function: str,
         calls: Sequence[tuple[Any, ...]],
         limits: Limits = DEFAULTS,
+        *,
+        in_turn_seconds: float | None = None,
     ) -> tuple[Outcome, tuple[CallOutcome, ...]]:
         """Load a Python program once, then call a function of it, each call in a fork of its own.
 
@@ -124,10 +126,14 @@ class Sandbox:
         loading and for each call. Returns how the program did as a whole, and one outcome a call
         as far as it came: a program that fails to load has one, with that failure. Values are
         claims of the program: compare them with what only you know.
+
+        in_turn_seconds: all calls in one process, one after the other, each with this CPU time, up
+        to the first that fails; limits then hold for all of it together, and what calls print is
+        not kept. Hundreds of times faster for calls of microseconds.
         """
         if self._remote is not None:
             raise SandboxUnavailable("calls are not offered by remote nodes: run programs instead")
-        job = self._planner.calls(program, function, calls, limits)
+        job = self._planner.calls(program, function, calls, limits, in_turn_seconds)
         result = self._run_job(job, Ticket())
         return result.outcome, result.calls
 

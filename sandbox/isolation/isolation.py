@@ -33,7 +33,8 @@ class Job:
     is an absolute path inside the wall. executables: names of files that are made executable.
     collect: names of files that come back in `JobResult.files`; a name that ends in / is a folder.
     function, calls: of CALLS: an expression in the program's names, and the arguments of each call;
-    limits hold for loading and for each call.
+    limits hold for loading and for each call. call_seconds: None, or that the calls are made in turn
+    in one process, each with this CPU time; limits then hold for all of it together.
     """
 
     kind: Kind
@@ -48,6 +49,12 @@ class Job:
     collect: tuple[str, ...] = ()
     function: str = ""
     calls: tuple[tuple[Any, ...], ...] = ()
+    call_seconds: float | None = None
+
+    @property
+    def num_parts(self) -> int:
+        """How many times the limits hold: once, or for loading and for each call."""
+        return len(self.calls) + 1 if self.calls and self.call_seconds is None else 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.isolation.isolation import Job, Kind
-from sandbox.worker import values
 
 _SEALS = 0x8 | 0x4 | 0x2  # F_SEAL_WRITE, F_SEAL_GROW, F_SEAL_SHRINK
 _F_ADD_SEALS = 1033
@@ -29,7 +28,7 @@ def encode_job(job: Job, *, data_bytes: int, processes: int) -> bytes:
         "environment": dict(job.environment),
         "collect": job.collect,
         "limits": {
-            "cpu": math.ceil(job.limits.cpu_seconds * max(1, len(job.calls) + 1)),
+            "cpu": math.ceil(job.limits.cpu_seconds * job.num_parts),
             "file": job.limits.file_bytes,
             "data": data_bytes,
             "processes": processes,
@@ -38,10 +37,9 @@ def encode_job(job: Job, *, data_bytes: int, processes: int) -> bytes:
     if job.kind is Kind.CALLS:
         description["calls"] = {
             "function": job.function,
-            "arguments": [
-                values.encode(call).decode("utf-8", "surrogatepass") for call in job.calls
-            ],
-            "cpu_seconds": job.limits.cpu_seconds,
+            "arguments": job.calls,
+            "is_in_turn": job.call_seconds is not None,
+            "cpu_seconds": job.call_seconds or job.limits.cpu_seconds,
             "wall_seconds": job.limits.wall_cap_seconds,
         }
     # Version 2 is read by every Python, and faster than JSON in a process that has just been forked.

@@ -5,27 +5,49 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.isolation.isolation import Job
 from sandbox.outcome import CallOutcome, Outcome, Verdict
-from sandbox.worker.calls import DONE, END, FRAME, RAISED, VALUE
-from sandbox.worker.values import UnreadableValue, decode
+from sandbox.worker.calls import DONE, END, FRAME, RAISED, RETURNED, THREW, TURN, VALUE
 
 
-def read_calls(content: bytes, num_calls: int, whole: Outcome) -> Iterator[CallOutcome]:
-    """One outcome a call that was made, at most num_calls; then the one that ended the program.
+def read_calls(content: bytes, job: Job, whole: Outcome) -> Iterator[CallOutcome]:
+    """One outcome a call that was made, at most as many as were asked for; then the one that ended it.
 
     whole: what the program as a whole came to: the verdict of a call that never ended.
     """
-    num_read, said = 0, None
+    read = _in_forks if job.call_seconds is None else _in_turn
+    num_read = 0
+    for outcome in read(content):
+        yield outcome
+        num_read += 1
+        if num_read == len(job.calls) or (outcome.verdict is not Verdict.OK and read is _in_turn):
+            return
+    if num_read < len(job.calls):
+        yield _unfinished(whole)
+
+
+def _unfinished(whole: Outcome) -> CallOutcome:
+    """The call in which the program ended."""
+    if whole.signal == signal.SIGPROF:
+        return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=whole.cpu_seconds)
+    if whole.verdict is not Verdict.OK:
+        return CallOutcome(
+            verdict=whole.verdict,
+            error=_last_line(whole.stderr),
+            cpu_seconds=whole.cpu_seconds,
+            wall_seconds=whole.wall_seconds,
+        )
+    return CallOutcome(verdict=Verdict.RUNTIME_ERROR, error="it ended before the call")
+
+
+def _in_forks(content: bytes) -> Iterator[CallOutcome]:
+    said = None
     for kind, body in _frames(content):
         if kind in (VALUE, RAISED):
             said = kind, body
-        elif kind == END and len(body) == DONE.size and num_read < num_calls:
+        elif kind == END and len(body) == DONE.size:
             yield _outcome(said, DONE.unpack(body))
-            num_read, said = num_read + 1, None
-    if num_read < num_calls and whole.verdict is not Verdict.OK:
-        yield CallOutcome(verdict=whole.verdict, error=_last_line(whole.stderr))
-    elif num_read < num_calls:
-        yield CallOutcome(verdict=Verdict.RUNTIME_ERROR, error="it ended before the call")
+            said = None
 
 
 def _frames(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -40,34 +62,52 @@ def _frames(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
-def _outcome(said: tuple[bytes, bytes] | None, done: tuple[Any, ...]) -> CallOutcome:
-    status, cpu_seconds, wall_seconds, is_late = done
-    verdict, value, error = _judge(said, status, is_late=bool(is_late))
+def _in_turn(content: bytes) -> Iterator[CallOutcome]:
+    at = 0
+    while at + TURN.size <= len(content):
+        kind, seconds, size = TURN.unpack_from(content, at)
+        at += TURN.size
+        if kind not in (RETURNED, THREW) or at + size > len(content):
+            return
+        body = content[at : at + size]
+        at += size
+        if kind == RETURNED:
+            yield CallOutcome(verdict=Verdict.OK, encoded=body, wall_seconds=seconds)
+        else:
+            yield _raised(body)
+
+
+def _raised(body: bytes, cpu_seconds: float = 0.0, wall_seconds: float = 0.0) -> CallOutcome:
+    error = body.decode(errors="replace")
+    is_memory = error.startswith("MemoryError")
     return CallOutcome(
-        verdict=verdict,
-        value=value,
+        verdict=Verdict.OUT_OF_MEMORY if is_memory else Verdict.RUNTIME_ERROR,
         error=error,
         cpu_seconds=cpu_seconds,
         wall_seconds=wall_seconds,
     )
 
 
-def _judge(
-    said: tuple[bytes, bytes] | None, status: int, *, is_late: bool
-) -> tuple[Verdict, Any, str]:
-    if is_late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
-        return Verdict.TIMED_OUT, None, ""
-    if said is None:
-        return Verdict.RUNTIME_ERROR, None, f"it ended without a result (wait status {status})"
-    kind, body = said
-    if kind == RAISED:
-        error = body.decode(errors="replace")
-        is_memory = error.startswith("MemoryError")
-        return (Verdict.OUT_OF_MEMORY if is_memory else Verdict.RUNTIME_ERROR), None, error
-    try:
-        return Verdict.OK, decode(body), ""
-    except UnreadableValue as unreadable:
-        return Verdict.RUNTIME_ERROR, None, f"what it returned cannot be read: {unreadable}"
+def _outcome(said: tuple[bytes, bytes] | None, done: tuple[Any, ...]) -> CallOutcome:
+    status, cpu_seconds, wall_seconds, is_late = done
+    is_cpu_signal = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU
+    verdict, encoded, error = Verdict.OK, b"", ""
+    if is_late or is_cpu_signal:
+        verdict = Verdict.TIMED_OUT
+    elif said is None:
+        verdict = Verdict.RUNTIME_ERROR
+        error = f"it ended without a result (wait status {status})"
+    elif said[0] == RAISED:
+        return _raised(said[1], cpu_seconds, wall_seconds)
+    else:
+        encoded = said[1]
+    return CallOutcome(
+        verdict=verdict,
+        encoded=encoded,
+        error=error,
+        cpu_seconds=cpu_seconds,
+        wall_seconds=wall_seconds,
+    )
 
 
 def _last_line(text: bytes) -> str:

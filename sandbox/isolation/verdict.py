@@ -57,7 +57,7 @@ def outcome_of(
     )
     calls: tuple[CallOutcome, ...] = ()
     if job.kind is Kind.CALLS and channel is not None:
-        calls = tuple(read_calls(channel.content, len(job.calls), outcome))
+        calls = tuple(read_calls(channel.content, job, outcome))
     return JobResult(outcome=outcome, files=files, calls=calls)
 
 

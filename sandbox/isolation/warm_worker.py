@@ -230,4 +230,6 @@ class WarmWorker:
 
 def channel_bytes(job: Job) -> int:
     """Most that the results of all calls may take."""
+    if job.call_seconds is not None:
+        return job.limits.output_bytes + 64 * len(job.calls)
     return (job.limits.output_bytes + 256) * max(1, len(job.calls))

@@ -13,7 +13,7 @@ from enum import Enum
 
 from sandbox.cgroup import Counters
 from sandbox.isolation import processes
-from sandbox.isolation.isolation import Job, Kind
+from sandbox.isolation.isolation import Job
 from sandbox.isolation.reading import Reading
 
 ANSWER_SECONDS = 15.0
@@ -48,7 +48,7 @@ class Watch:
         self._keeper = keeper
         self._limits = job.limits
         # A program's calls have the limits each; all together are held to the sum.
-        num_parts = len(job.calls) + 1 if job.kind is Kind.CALLS else 1
+        num_parts = job.num_parts
         self.cpu_limit_seconds = job.limits.cpu_seconds * num_parts
         self._wall_limit_seconds = job.limits.wall_cap_seconds * num_parts
         self._cpu_before = self._cpu_now()

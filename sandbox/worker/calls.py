@@ -1,9 +1,10 @@
-"""Calls of a function of a program that was loaded once, each in a fork of its own.
+"""Calls of a function of a program that was loaded once: each in a fork of its own, or all in turn.
 
 What a call returns goes to the host over a channel that the program could write to as well; it gains
 nothing by it, because the host compares what comes with answers that are not in here: a forged
 answer has to be the right one. Frames: VALUE text, RAISED text, DONE how the call ended; the host
-takes the last VALUE or RAISED before each DONE, and reads all of it as hostile.
+takes the last VALUE or RAISED before each DONE, and reads all of it as hostile. Calls in turn are
+told by one RETURNED or THREW each, in order, several at a time.
 """
 
 import os
@@ -26,15 +27,22 @@ FRAME = struct.Struct("<cI")
 DONE = struct.Struct("<iddB")
 """Wait status, CPU seconds, wall seconds, whether it was stopped at its time."""
 
+TURN = struct.Struct("<cfI")
+"""Kind, wall seconds, and length of what follows, for calls in turn."""
+
 VALUE, RAISED, END = b"V", b"X", b"D"
+RETURNED, THREW = b"r", b"x"
 _POLL_SECONDS = 0.05
+_HOLD_SECONDS = 0.002
+_HOLD_BYTES = 1 << 15
+"""Results are told together until this is reached: a call may take less time than telling it."""
 
 
 class Calls:
     """Takes the place of a program's ending: called when its source has run; does not return.
 
-    asked: function (an expression in the program's names), arguments (encoded, one list a call),
-    cpu_seconds and wall_seconds of one call.
+    asked: function (an expression in the program's names), arguments (one tuple a call),
+    cpu_seconds and wall_seconds of one call, is_in_turn.
     """
 
     def __init__(
@@ -53,6 +61,8 @@ class Calls:
         if error is not None:
             self._finish(error)
         sys.stdout.flush()
+        if self._asked["is_in_turn"]:
+            self._call_in_turn()
         for arguments in self._asked["arguments"]:
             began = time.monotonic()
             child = os.fork() if threading.active_count() > 1 else kernel.fork()
@@ -63,17 +73,48 @@ class Calls:
             self._send(END, DONE.pack(status, cpu_seconds, wall_seconds, is_late))
         self._finish(None)
 
-    def _call(self, arguments: str) -> None:
+    def _call(self, arguments: "tuple[Any, ...]") -> None:
         try:
             limit = int(self._asked["cpu_seconds"]) + 1
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             function = eval(self._asked["function"], self._names)
-            frame = VALUE, values.encode(function(*values.decode(arguments.encode())))
+            frame = VALUE, values.encode(function(*arguments))
         except BaseException as error:  # noqa: BLE001  # the program's own, SystemExit included
-            lines = traceback.format_exception_only(type(error), error)
-            frame = RAISED, "".join(lines).strip().encode("utf-8", "replace")[-1000:]
+            frame = RAISED, _said(error)
         self._send(*frame)
         sys.stdout.flush()
+        os._exit(0)
+
+    def _call_in_turn(self) -> None:
+        """All calls in this process; the first that raises is the last. Does not return."""
+        null = os.open("/dev/null", os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        seconds = self._asked["cpu_seconds"]
+        clock, encode, pack = time.perf_counter, values.encode, TURN.pack
+        set_timer, timer = signal.setitimer, signal.ITIMER_PROF
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        held: list[bytes] = []
+        size, told_at = 0, clock()
+        try:
+            function = eval(self._asked["function"], self._names)
+            for arguments in self._asked["arguments"]:
+                set_timer(timer, seconds)
+                began = clock()
+                value = function(*arguments)
+                ended = clock()
+                set_timer(timer, 0)
+                content = encode(value)
+                held += (pack(RETURNED, ended - began, len(content)), content)
+                size += len(content)
+                if ended - told_at > _HOLD_SECONDS or size > _HOLD_BYTES:
+                    self._write(b"".join(held))
+                    held, size, told_at = [], 0, clock()
+        except BaseException as error:  # noqa: BLE001  # the program's own, SystemExit included
+            set_timer(timer, 0)
+            content = _said(error)
+            held += (pack(THREW, 0.0, len(content)), content)
+        self._write(b"".join(held))
         os._exit(0)
 
     def _wait(self, child: int) -> "tuple[int, float, bool]":
@@ -98,6 +139,14 @@ class Calls:
         return status, cpu_seconds, is_late or cpu_seconds > self._asked["cpu_seconds"]
 
     def _send(self, kind: bytes, content: bytes) -> None:
-        view = memoryview(FRAME.pack(kind, len(content)) + content)
+        self._write(FRAME.pack(kind, len(content)) + content)
+
+    def _write(self, content: bytes) -> None:
+        view = memoryview(content)
         while view:
             view = view[os.write(self._channel, view) :]
+
+
+def _said(error: BaseException) -> bytes:
+    lines = traceback.format_exception_only(type(error), error)
+    return "".join(lines).strip().encode("utf-8", "replace")[-1000:]

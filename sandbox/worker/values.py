@@ -1,24 +1,30 @@
-"""Plain Python data as JSON text that keeps types, written inside the wall and read outside.
+"""Plain Python data as bytes that keep its types, written inside the wall and read outside.
 
-None, bool, int, float, str and list are themselves. Everything else is {"~": kind, ...}: tuple, set,
-frozenset, dict, bytes, complex, what JSON's numbers cannot hold, and `object` for what is no data.
-An instance of a subclass is written as its base with the subclass's name beside it. Only exact types
-are looked at, so no `__eq__`, `__repr__` or `__iter__` of a program takes part.
+The bytes are marshal's, version 2: the same for every Python, without references, so equal data of
+one structure has equal bytes (sets and dictionaries in their own order). Written by the interpreter
+itself; read by us, because the interpreter's own reader trusts its input. What is no plain data is
+written as a tagged tuple that begins with `...`; Decimal and Fraction keep their value that way, an
+instance of a subclass is written as its base. Only exact types are looked at, so no `__eq__`,
+`__repr__` or `__iter__` of a program takes part.
 
 The reader expects every byte to be hostile: it raises UnreadableValue and nothing else.
 """
 
-import json
-import math
+import decimal
+import fractions
+import marshal
+import struct
 from typing import Any
 
 MAX_DEPTH = 200
-_MAX_PLAIN_INT = 2**53
+_VERSION = 2
 _BASES = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
+_BYTES_CODE = b"s"
+_FLOAT, _COMPLEX, _INT = struct.Struct("<d"), struct.Struct("<dd"), struct.Struct("<i")
 
 
 class UnreadableValue(Exception):
-    """The text is no value of ours."""
+    """The bytes are no value of ours."""
 
 
 class Opaque:
@@ -40,51 +46,52 @@ class Opaque:
 
 
 def encode(value: Any) -> bytes:
-    """The text of a value. Raises RecursionError for one that is deeper than MAX_DEPTH or holds itself."""
-    return json.dumps(_plain(value, 0), separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def decode(text: bytes) -> Any:
-    """The value of a text. Raises UnreadableValue."""
+    """The bytes of a value. Raises RecursionError for one that is deeper than MAX_DEPTH or holds itself."""
     try:
-        return _value(json.loads(text.decode("utf-8", "surrogatepass")), 0)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
+        content = marshal.dumps(value, _VERSION)
+    except ValueError:  # something that marshal does not know, or too deep
+        return marshal.dumps(_plain(value, 0), _VERSION)
+    # marshal takes whatever has a buffer, such as numpy's numbers, for bytes: look closer.
+    if _BYTES_CODE in content:
+        return marshal.dumps(_plain(value, 0), _VERSION)
+    return content
+
+
+def decode(content: bytes) -> Any:
+    """The value of some bytes. Raises UnreadableValue."""
+    reader = _Reader(content)
+    try:
+        value = reader.value(0)
+    except (ValueError, TypeError, LookupError, RecursionError, OverflowError, MemoryError,
+            ArithmeticError, struct.error) as error:  # fmt: skip
         raise UnreadableValue(f"{type(error).__name__}: {str(error)[:200]}") from None
+    if reader.at != len(content):
+        raise UnreadableValue("there is more after the value")
+    return value
 
 
 def _plain(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise RecursionError("the value is nested too deep")
     kind = type(value)
-    if value is None or kind is bool or kind is str:
+    if value is None or kind in (bool, int, float, complex, str, bytes):
         return value
-    if kind is int:
-        is_small = -_MAX_PLAIN_INT < value < _MAX_PLAIN_INT
-        return value if is_small else {"~": "int", "v": hex(value)}
-    if kind is float:
-        return value if math.isfinite(value) else {"~": "float", "v": repr(value)}
-    if kind is list:
-        return [_plain(item, depth + 1) for item in value]
-    return _tagged(value, kind, depth)
-
-
-def _tagged(value: Any, kind: type, depth: int) -> Any:
-    if kind is complex:
-        return {"~": "complex", "v": [_plain(value.real, 0), _plain(value.imag, 0)]}
-    if kind is bytes:
-        return {"~": "bytes", "v": value.hex()}
-    if kind is tuple or kind is set or kind is frozenset:
-        return {"~": kind.__name__, "v": [_plain(item, depth + 1) for item in value]}
+    if kind in (list, tuple, set, frozenset):
+        return kind([_plain(item, depth + 1) for item in value])
     if kind is dict:
-        pairs = [[_plain(key, depth + 1), _plain(item, depth + 1)] for key, item in value.items()]
-        return {"~": "dict", "v": pairs}
+        return {_plain(key, depth + 1): _plain(item, depth + 1) for key, item in value.items()}
     for base in _BASES:
         if issubclass(kind, base):
-            content = _plain(_as_base(base, value), depth + 1)
-            return {"~": "sub", "n": kind.__name__, "v": content}
+            return _plain(_as_base(base, value), depth + 1)
+    if kind is decimal.Decimal:
+        return (..., "Decimal", str(value))
+    if kind is fractions.Fraction:
+        return (..., "Fraction", (value.numerator, value.denominator))
+    if kind is bytearray:
+        return bytes(value)
     if kind.__module__ == "numpy" and hasattr(value, "tolist"):
-        return {"~": "sub", "n": f"numpy.{kind.__name__}", "v": _plain(value.tolist(), depth + 1)}
-    return {"~": "object", "v": kind.__name__}
+        return _plain(value.tolist(), depth + 1)
+    return (..., "object", kind.__name__)
 
 
 def _as_base(base: type, value: Any) -> Any:
@@ -103,46 +110,93 @@ def _as_base(base: type, value: Any) -> Any:
     return text_or_bytes.__add__(value, text_or_bytes())
 
 
-def _value(plain: Any, depth: int) -> Any:
-    if depth > 2 * MAX_DEPTH:
-        raise RecursionError("nested too deep")
-    if isinstance(plain, list):
-        return [_value(item, depth + 1) for item in plain]
-    if not isinstance(plain, dict):
-        return plain
-    kind, content = plain["~"], plain["v"]
-    if kind == "object":
-        return Opaque(str(content)[:100])
-    if kind == "sub":
-        return _value(content, depth + 1)
-    if kind in ("int", "float", "bytes", "complex"):
-        return _scalar(kind, content)
-    return _collection(kind, content, depth)
+class _Reader:
+    """Reads one value after the other. at: where it is."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.at = 0
+
+    def _take(self, size: int) -> bytes:
+        if not 0 <= size <= len(self._content) - self.at:
+            raise ValueError(f"{size} bytes are announced, fewer are there")
+        self.at += size
+        return self._content[self.at - size : self.at]
+
+    def _number(self) -> int:
+        number: int = _INT.unpack(self._take(4))[0]
+        return number
+
+    def value(self, depth: int) -> Any:
+        if depth > 2 * MAX_DEPTH:
+            raise RecursionError("nested too deep")
+        code = self._take(1)
+        if code in _CONSTANTS:
+            return _CONSTANTS[code]
+        if code == b"i":
+            return self._number()
+        if code == b"u":
+            return self._take(self._number()).decode("utf-8", "surrogatepass")
+        if code == b"g":
+            return _FLOAT.unpack(self._take(8))[0]
+        if code in (b"[", b"(", b"<", b">"):
+            return self._sequence(code, depth)
+        if code == b"{":
+            return self._dictionary(depth)
+        if code == b"l":
+            return self._long()
+        if code == b"s":
+            return self._take(self._number())
+        if code == b"y":
+            return complex(*_COMPLEX.unpack(self._take(16)))
+        raise ValueError(f"{code!r} begins no plain data")
+
+    def _long(self) -> int:
+        """Digits of 15 bits, the lowest first; the sign is the count's."""
+        count = self._number()
+        digits = struct.unpack(f"<{abs(count)}H", self._take(2 * abs(count)))
+        if any(digit >> 15 for digit in digits):
+            raise ValueError("a digit of more than 15 bits")
+        bits = "".join(format(digit, "015b") for digit in reversed(digits))
+        return int(bits or "0", 2) * (-1 if count < 0 else 1)
+
+    def _items(self, depth: int) -> "list[Any]":
+        count = self._number()
+        if not 0 <= count <= len(self._content) - self.at:
+            raise ValueError(f"{count} items are announced, fewer are there")
+        return [self.value(depth + 1) for _ in range(count)]
+
+    def _sequence(self, code: bytes, depth: int) -> Any:
+        items = self._items(depth)
+        if code == b"[":
+            return items
+        if code == b"(":
+            return _tagged(items) if items and items[0] is ... else tuple(items)
+        _refuse_collisions(items)
+        return set(items) if code == b"<" else frozenset(items)
+
+    def _dictionary(self, depth: int) -> "dict[Any, Any]":
+        keys, items = [], []
+        while self._content[self.at : self.at + 1] != b"0":
+            keys.append(self.value(depth + 1))
+            items.append(self.value(depth + 1))
+        self.at += 1
+        _refuse_collisions(keys)
+        return dict(zip(keys, items))  # noqa: B905  # strict is not in every Python that may be used
 
 
-def _scalar(kind: str, content: Any) -> Any:
-    if kind == "int":
-        return int(content, 16)
-    if kind == "float":
-        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[content]
-    if kind == "bytes":
-        return bytes.fromhex(content)
-    real, imaginary = (_value(part, 0) for part in content)
-    return complex(real, imaginary)
+_CONSTANTS: "dict[bytes, Any]" = {b"N": None, b"T": True, b"F": False, b".": ...}
 
 
-def _collection(kind: str, content: Any, depth: int) -> Any:
-    if not isinstance(content, list):
-        raise TypeError(f"a {kind} of {type(content).__name__}")
-    if kind == "tuple":
-        return tuple(_value(item, depth + 1) for item in content)
-    if kind == "dict":
-        pairs = [(_value(key, depth + 1), _value(item, depth + 1)) for key, item in content]
-        _refuse_collisions([key for key, _ in pairs])
-        return dict(pairs)
-    items = [_value(item, depth + 1) for item in content]
-    _refuse_collisions(items)
-    return {"set": set, "frozenset": frozenset}[kind](items)
+def _tagged(items: "list[Any]") -> Any:
+    """What a tuple that begins with `...` stands for."""
+    _, kind, content = items
+    if kind == "Decimal" and len(content) < 10_000:
+        number = decimal.Decimal(content)
+        return Opaque("sNaN") if number.is_snan() else number
+    if kind == "Fraction":
+        return fractions.Fraction(*content)
+    return Opaque(str(content)[:100])
 
 
 def _refuse_collisions(keys: "list[Any]") -> None:

@@ -306,3 +306,44 @@ def test_a_sandbox_leaves_nothing_behind(settings: SandboxSettings) -> None:
             )
     assert left() == before
     assert sys.getrefcount(sandbox) < 10
+
+
+def test_calls_in_turn_share_one_process_and_end_with_the_first_that_fails(
+    sandbox: Sandbox,
+) -> None:
+    source = "seen = []\ndef f(x):\n    seen.append(x)\n    return 1 // x, len(seen)\n"
+    _, outcomes = sandbox.call(python(source), "f", [(1,), (2,), (0,), (4,)], in_turn_seconds=1)
+    assert [outcome.value for outcome in outcomes] == [(1, 1), (0, 2), None]
+    assert outcomes[-1].verdict is Verdict.RUNTIME_ERROR
+    assert outcomes[-1].error == "ZeroDivisionError: integer division or modulo by zero"
+
+
+def test_a_call_in_turn_that_loops_is_stopped_at_its_own_time(sandbox: Sandbox) -> None:
+    source = "def f(x):\n    while x == 1:\n        pass\n    return x\n"
+    limits = Limits(cpu_seconds=30)
+    _, outcomes = sandbox.call(python(source), "f", [(0,), (1,)], limits, in_turn_seconds=0.2)
+    assert outcomes[-1].verdict is Verdict.TIMED_OUT
+    assert outcomes[-1].cpu_seconds < 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["(1, 'é', b'x', None, True, 2.5, 1j, 2**70, -(2**70))", "{1: [{2, 3}], 'a': frozenset({4})}",
+     "__import__('decimal').Decimal('1.5')", "__import__('fractions').Fraction(1, 3)"],
+)  # fmt: skip
+@pytest.mark.parametrize("in_turn_seconds", [None, 1.0])
+def test_plain_data_comes_back_as_it_was(
+    sandbox: Sandbox, value: str, in_turn_seconds: float | None
+) -> None:
+    source = python(f"def f():\n    return {value}\n")
+    _, (outcome,) = sandbox.call(source, "f", [()], in_turn_seconds=in_turn_seconds)
+    assert outcome.value == eval(value)
+    assert type(outcome.value) is type(eval(value))
+
+
+def test_what_is_no_plain_data_equals_nothing(sandbox: Sandbox) -> None:
+    source = "class Same:\n    def __eq__(self, other):\n        return True\n\ndef f():\n    return Same()\n"
+    _, (outcome,) = sandbox.call(python(source), "f", [()], in_turn_seconds=1)
+    assert outcome.value != 1
+    assert outcome.value != outcome.value  # not even itself
+    assert repr(outcome.value) == "<Same>"
