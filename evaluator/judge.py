@@ -16,7 +16,7 @@ from evaluator.extract import extracted
 from evaluator.grading.bench import Bench, Rules
 from evaluator.journal import Sample
 from evaluator.judgement import Failure, Grade, Judgement
-from evaluator.problem import Problem, Task
+from evaluator.problem import Problem, RepositoryTask, Task
 from evaluator.suite import Suite
 from sandbox.errors import SandboxError, SandboxUnavailable
 
@@ -53,6 +53,8 @@ def judge_answer(suite: Suite, problem: Problem, sample: Sample, bench: Bench) -
         return Judgement(grade=Grade.INFRASTRUCTURE, failure=Failure(message=sample.error))
     is_official = bench.rules is Rules.OFFICIAL
     rule = suite.official_extraction if is_official else suite.extraction
+    if isinstance(problem.task, RepositoryTask):
+        rule = "answer"  # its grader reads the edits of several files itself
     code = extracted(rule, sample.text, problem)
     judged = Judgement(grade=Grade.NO_CODE) if code is None else judge_code(problem, code, bench)
     is_cut = sample.finish_reason == "length"

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from evaluator.errors import UnknownSuite
 from evaluator.suite import Suite
 
-SUITES: dict[str, str] = {}
+SUITES: dict[str, str] = {
+    "humaneval": "evaluator.suites.humaneval:HUMANEVAL",
+    "humaneval+": "evaluator.suites.humaneval:HUMANEVAL_PLUS",
+    "humaneval+noextreme": "evaluator.suites.humaneval:HUMANEVAL_PLUS_NO_EXTREME",
+    "humaneval+mini": "evaluator.suites.humaneval:HUMANEVAL_PLUS_MINI",
+    "mbpp": "evaluator.suites.mbpp:MBPP",
+    "mbpp-sanitized": "evaluator.suites.mbpp:MBPP_SANITIZED",
+    "mbpp+": "evaluator.suites.mbpp:MBPP_PLUS",
+    "quixbugs": "evaluator.suites.quixbugs:QUIXBUGS",
+}
 """Name → "module:attribute"."""
 
 
