@@ -8,7 +8,9 @@ EvaluatorError                catch this one to catch them all
 ├── EndpointFailed            a model's endpoint gave no usable answer, after every retry
 ├── JournalBroken             a run folder cannot be read or written
 ├── GraderUnavailable         grading itself failed; no sample was scored for it
-└── NotComparable             two runs that may not be compared; names what differs
+├── NotComparable             two runs that may not be compared; names what differs
+├── RunIncomplete             a run lacks what a gate asks of it; says what to run
+└── GateInvalid               a gate file is not what it should be; names the key
 """
 
 
@@ -46,3 +48,11 @@ class GraderUnavailable(EvaluatorError):
 
 class NotComparable(EvaluatorError):
     """Two runs that may not be compared."""
+
+
+class RunIncomplete(EvaluatorError):
+    """A run lacks what a gate asks of it."""
+
+
+class GateInvalid(EvaluatorError):
+    """A gate file is not what it should be."""

@@ -31,10 +31,9 @@ def page(template: str, *, script: str = "", data: Any = None, **context: Any) -
         f"default-src 'none'; style-src {_source(style)}; script-src {code_source};"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    text = _environment().get_template(template).render(
+    return _environment().get_template(template).render(
         **context, policy=policy, style=Markup(style), code=Markup(code), data=inert_json(data)
     )  # fmt: skip
-    return text
 
 
 def inert_json(data: Any) -> Markup:

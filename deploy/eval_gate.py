@@ -1,0 +1,71 @@
+"""`codeloop eval gate`: whether a checkpoint may replace the live one, as an exit code and as data."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluator.errors import EvaluatorError, GateInvalid
+
+PASSED, USAGE, RUN_ERROR, FAILED, INCONCLUSIVE = 0, 1, 2, 3, 4
+_EXIT = {"passed": PASSED, "failed": FAILED, "inconclusive": INCONCLUSIVE}
+
+
+def gate(
+    file: Annotated[
+        Path, typer.Argument(metavar="GATE.toml", help="What is asked.", show_default=False)
+    ],
+    candidate: Annotated[
+        Path, typer.Option(metavar="RUN", help="The candidate's run.", show_default=False)
+    ],
+    live: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The live version's run.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer and its evidence as JSON.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Also write the JSON there.")
+    ] = None,
+) -> None:
+    """Whether a checkpoint may replace the live one.
+
+    Exit code: 0 passed, 1 wrong usage, 2 the runs cannot be judged, 3 failed, 4 inconclusive.
+
+    A gate file names suites, and for each a floor, a margin ("not worse than live by more than") or an
+    improvement, all shares from 0 to 1:
+
+    confidence = 0.95
+
+    [suites."humaneval+"]
+
+    floor = 0.10
+
+    margin = 0.02
+
+    codeloop eval gate gate.toml --candidate runs/step-100 --live runs/live
+    """
+    from evaluator.gate import decide, read_gate
+    from evaluator.results import read_results
+
+    try:
+        asked = read_gate(file)
+        verdict = decide(
+            asked,
+            read_results(candidate, asked.rules),
+            read_results(live, asked.rules) if live else None,
+        )
+        text = json.dumps(verdict.as_data(), indent=2, ensure_ascii=False)
+        if out is not None:
+            out.write_text(text + "\n", encoding="utf-8")
+    except (EvaluatorError, OSError) as error:
+        typer.secho(f"codeloop: {error}", fg="red", err=True)
+        raise typer.Exit(USAGE if isinstance(error, GateInvalid) else RUN_ERROR) from error
+    if as_json:
+        typer.echo(text)
+    else:
+        typer.echo(f"{verdict.name}, at {verdict.confidence:.0%} confidence")
+        for check in verdict.checks:
+            typer.echo(f"  {check.answer:<6} {check.suite}, {check.kind}: {check.text}")
+    raise typer.Exit(_EXIT[verdict.name])
