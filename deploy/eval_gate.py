@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evaluator.errors import EvaluatorError, GateInvalid
+from evaluator.errors import EvaluatorError, GateInvalid, UsageRefused
 
 PASSED, USAGE, RUN_ERROR, FAILED, INCONCLUSIVE = 0, 1, 2, 3, 4
 _EXIT = {"passed": PASSED, "failed": FAILED, "inconclusive": INCONCLUSIVE}
@@ -17,8 +17,8 @@ def gate(
         Path, typer.Argument(metavar="GATE.toml", help="What is asked.", show_default=False)
     ],
     candidate: Annotated[
-        Path, typer.Option(metavar="RUN", help="The candidate's run.", show_default=False)
-    ],
+        Path | None, typer.Option(metavar="RUN", help="The candidate's run; needed.")
+    ] = None,
     live: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The live version's run.")
     ] = None,
@@ -51,6 +51,13 @@ def gate(
 
     try:
         asked = read_gate(file)
+        if candidate is None:
+            raise UsageRefused("--candidate is missing: name the run of the checkpoint to judge")
+        if asked.needs_live and live is None:
+            raise UsageRefused(
+                "--live is missing: this gate compares with the live version; name its run, or take"
+                " margin and improvement out of the gate"
+            )
         verdict = decide(
             asked,
             read_results(candidate, asked.rules),
@@ -61,7 +68,9 @@ def gate(
             out.write_text(text + "\n", encoding="utf-8")
     except (EvaluatorError, OSError) as error:
         typer.secho(f"codeloop: {error}", fg="red", err=True)
-        raise typer.Exit(USAGE if isinstance(error, GateInvalid) else RUN_ERROR) from error
+        raise typer.Exit(
+            USAGE if isinstance(error, GateInvalid | UsageRefused) else RUN_ERROR
+        ) from error
     if as_json:
         typer.echo(text)
     else:

@@ -122,11 +122,15 @@ def power(
     samples: Annotated[int, typer.Option(help="Samples of each, in each run.")] = 1,
     difference: Annotated[float, typer.Option(help="To be told apart, in points.")] = 1.0,
     discordant: Annotated[
-        float, typer.Option(help="Share of problems on which two single samples disagree.")
-    ] = 0.1,
+        float | None,
+        typer.Option(
+            help="Share of problems on which two single samples disagree; 0.1, or twice what the"
+            " dice of a run alone would do."
+        ),
+    ] = None,
     within: Annotated[
         float | None,
-        typer.Option(help="Mean of p(1-p) over problems; else half of --discordant, dice alone."),
+        typer.Option(help="Mean of p(1-p) over problems; else a quarter of --discordant."),
     ] = None,
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Take problems and --within from this run.")
@@ -142,15 +146,14 @@ def power(
     """
     from evaluator.power import Design
 
-    plans = (
-        _measured(run) if run else {"": (problems, discordant / 2 if within is None else within)}
-    )
-    for name, (count, spread) in plans.items():
+    spread = (discordant or 0.1) / 4 if within is None else within
+    for name, (count, dice) in (_measured(run) if run else {"": (problems, spread)}).items():
+        share = 4 * dice if discordant is None else discordant
         design = Design(
             num_problems=count,
             num_samples=samples,
-            between=max(0.0, discordant - 2 * spread),
-            within=spread,
+            between=max(0.0, share - 2 * dice),
+            within=dice,
             confidence=confidence,
             power=chance,
         )
@@ -217,7 +220,8 @@ def _plan(design: "Design", difference: float) -> str:
     told = f"{enough} samples a problem" if enough else "no number of samples: more problems"
     return (
         f"{design.num_problems} problems x {design.num_samples} samples, {design.confidence:.0%}"
-        f" confidence, {design.power:.0%} power\n"
+        f" confidence, {design.power:.0%} power, {design.between + 2 * design.within:.1%} of single"
+        " samples disagree\n"
         f"  least difference that shows: {100 * design.smallest_difference:.1f} points on problems"
         f" like these, {100 * design.smallest_fixed_set_difference:.1f} on exactly these\n"
         f"  to tell {100 * difference:g} points apart on problems like these:"

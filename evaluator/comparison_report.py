@@ -24,7 +24,7 @@ def verdict(suite: SuiteComparison) -> str:
     """What the comparison says, in words; by the adjusted p-value at 5 %."""
     if suite.p_adjusted > 0.05:
         least = 2.8 * suite.paired.standard_error
-        return f"no clear difference; one of {shown.points(least)} points would mostly show"
+        return f"no clear difference; one of {shown.percent(least)} points would mostly show"
     return "B is better" if suite.paired.difference > 0 else "B is worse"
 
 

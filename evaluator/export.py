@@ -6,7 +6,7 @@ The one file that knows huggingface_hub's classes of model cards.
 import json
 import math
 from typing import Any
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from evaluator.report_json import number
 from evaluator.results import Results
@@ -94,17 +94,17 @@ def _lm_eval_config(suite: SuiteResults) -> dict[str, Any]:
 
 def junit_xml(results: Results) -> str:
     """One test case a problem: passed when most of its samples are right; skipped when none counts."""
-    root = Xml.Element("testsuites", name=results.model)
+    root = ET.Element("testsuites", name=results.model)
     for suite in results.suites.values():
-        group = Xml.SubElement(root, "testsuite", name=suite.name, tests=str(len(suite.problems)))
+        group = ET.SubElement(root, "testsuite", name=suite.name, tests=str(len(suite.problems)))
         for problem in suite.problems:
             seconds = math.fsum(r.sample.latency_seconds for r in problem.records)
-            case = Xml.SubElement(
+            case = ET.SubElement(
                 group, "testcase", classname=suite.name, name=problem.id, time=f"{seconds:.3f}"
             )
             right, count = problem.count()
             if count == 0:
-                Xml.SubElement(case, "skipped", message="no sample was scored")
+                ET.SubElement(case, "skipped", message="no sample was scored")
             elif 2 * right <= count:
-                Xml.SubElement(case, "failure", message=f"{right} of {count} samples are right")
-    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+                ET.SubElement(case, "failure", message=f"{right} of {count} samples are right")
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
