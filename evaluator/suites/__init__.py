@@ -15,6 +15,9 @@ SUITES: dict[str, str] = {
     "mbpp-sanitized": "evaluator.suites.mbpp:MBPP_SANITIZED",
     "mbpp+": "evaluator.suites.mbpp:MBPP_PLUS",
     "quixbugs": "evaluator.suites.quixbugs:QUIXBUGS",
+    "codeforces": "evaluator.suites.codeforces:CODEFORCES",
+    "codeforces-tags": "evaluator.suites.codeforces:CODEFORCES_TAGS",
+    "code-contests": "evaluator.suites.code_contests:CODE_CONTESTS",
 }
 """Name → "module:attribute"."""
 
