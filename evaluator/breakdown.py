@@ -52,6 +52,9 @@ BY: dict[str, Callable[[Asked], str]] = {
 }
 
 
+_EASIEST_FIRST = {"easy": 1, "medium": 2, "hard": 3}
+
+
 def breakdown(suite: SuiteResults, by: str) -> tuple[Slice, ...]:
     """pass@1 by a key of BY, in the key's order; empty where fewer than two values occur."""
     sorted_out: dict[str, list[ProblemResult]] = {}
@@ -61,7 +64,8 @@ def breakdown(suite: SuiteResults, by: str) -> tuple[Slice, ...]:
             sorted_out.setdefault(key, []).append(problem)
     if len(sorted_out) < 2:
         return ()
-    return tuple(_slice(name, problems) for name, problems in sorted(sorted_out.items()))
+    names = sorted(sorted_out, key=lambda name: (_EASIEST_FIRST.get(name.lower(), 0), name))
+    return tuple(_slice(name, sorted_out[name]) for name in names)
 
 
 def split_by_date(suite: SuiteResults, cutoff: dt.date) -> DateSplit | None:

@@ -13,8 +13,8 @@ from evaluator.interval import Interval
 from evaluator.judgement import Grade
 from evaluator.shown import percent, span
 
-_WIDTH = 720
-_LABEL = 210
+_WIDTH = 760
+_LABEL = 240
 _ROW = 26
 _RIGHT = 64
 
@@ -56,7 +56,7 @@ def _score_row(bar: Bar, top: int) -> Markup:
         '{whisker}<text class="value" x="{end}" y="{base:.1f}">{value}</text></g>'
     ).format(
         title=title, top=top, width=_WIDTH, row=_ROW, label=_LABEL - 10, base=middle + 4,
-        name=_cut(bar.label, 30), kind=bar.kind, left=_LABEL, y=middle - 7, w=max(right - _LABEL, 1),
+        name=_cut(bar.label, 31), kind=bar.kind, left=_LABEL, y=middle - 7, w=max(right - _LABEL, 1),
         whisker=whisker, end=_WIDTH - 4, value=percent(bar.value),
     )  # fmt: skip
 
@@ -151,7 +151,8 @@ def heat_map(cells: Mapping[tuple[float, float], float], title: str) -> Markup:
 
 
 def _thousands(number: float) -> str:
-    return f"{number / 1024:.4g}K" if number >= 1024 else f"{number:g}"
+    unit = 1024 if number % 1024 == 0 else 1000
+    return f"{number / unit:.4g}K" if number >= 1000 else f"{number:g}"
 
 
 def _grid(height: float) -> Markup:

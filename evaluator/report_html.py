@@ -116,7 +116,7 @@ def needle_map(suite: SuiteResults) -> Markup:
 
 def _length_and_depth(problem: ProblemResult) -> tuple[float, float] | None:
     notes = problem.asked.notes if problem.asked else {}
-    length, depth = notes.get("length"), notes.get("depth")
+    length, depth = notes.get("length_tokens"), notes.get("depth_percent")
     if isinstance(length, int | float) and isinstance(depth, int | float):
         return float(length), float(depth)
     return None

@@ -28,7 +28,7 @@ Counts = list[tuple[int, int]]
 class Score:
     """One number of a suite, as a share from 0 to 1.
 
-    name: such as "pass@1". part: such as "plus", "" for the whole. error: of the mean if other
+    name: such as "pass@1", or the suite's own metric. part: such as "plus", "" for the whole. error: of the mean if other
     problems like these had been drawn; fixed_set_error: if these were sampled again; nan where
     unknown. num_samples: the fewest that a problem has.
     """
@@ -179,8 +179,14 @@ class SuiteResults:
         counts = self.counts(whole, last=last)
         scores = [pass_at_k(n, c, k) for c, n in counts]
         fixed = fixed_set_error(counts) if k == 1 else math.nan
-        name = "second try" if last else f"pass@{k}"
+        name = "second try" if last else self._metric if k == 1 else f"pass@{k}"
         return _score(name, part, scores, counts, fixed)
+
+    @property
+    def _metric(self) -> str:
+        """What one sample's score is called: pass@1, or what the suite says, such as "exact match"."""
+        said = str(self.facts.get("metric") or "")
+        return said if said and "@" not in said else "pass@1"
 
     @cached_property
     def scores(self) -> tuple[Score, ...]:
