@@ -76,7 +76,7 @@ def judge_code(problem: Problem, code: str, bench: Bench) -> Judgement:
         except (SandboxUnavailable, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
             log.warning("problem %s could not be graded: %s", problem.id, reason)
-        except SandboxError as error:
+        except (SandboxError, GraderUnavailable) as error:
             # A missing compiler, a program too large to send: trying again changes nothing.
             reason = f"{type(error).__name__}: {error}"
             break

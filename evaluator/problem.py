@@ -33,11 +33,13 @@ class CheckTask:
     setup: code before the program. test: code after it. entry_point: an expression in the
     program's names for what the test calls, such as "f" or "Solution().f". candidate: the name by
     which the test calls it; where this is None, the test defines `check`, which is given it.
-    seconds: most that the whole may take.
+    reference: a whole right program, which tells what the test calls; without it only the official
+    rules apply. seconds: most that the whole may take.
     """
 
     entry_point: str
     test: str
+    reference: str = ""
     setup: str = ""
     candidate: str | None = None
     seconds: float = 3.0

@@ -18,6 +18,18 @@ SUITES: dict[str, str] = {
     "codeforces": "evaluator.suites.codeforces:CODEFORCES",
     "codeforces-tags": "evaluator.suites.codeforces:CODEFORCES_TAGS",
     "code-contests": "evaluator.suites.code_contests:CODE_CONTESTS",
+    "aime2024": "evaluator.suites.aime:AIME_2024",
+    "aime2025": "evaluator.suites.aime:AIME_2025",
+    "math500": "evaluator.suites.math500:MATH_500",
+    "cruxeval-o": "evaluator.suites.cruxeval:CRUXEVAL_O",
+    "cruxeval-o-cot": "evaluator.suites.cruxeval:CRUXEVAL_O_COT",
+    "cruxeval-i": "evaluator.suites.cruxeval:CRUXEVAL_I",
+    "cruxeval-i-cot": "evaluator.suites.cruxeval:CRUXEVAL_I_COT",
+    "santacoder": "evaluator.suites.santacoder:SANTACODER",
+    "needle": "evaluator.suites.needle:NEEDLE",
+    "needle-8k": "evaluator.suites.needle:NEEDLE_8K",
+    "needle-32k": "evaluator.suites.needle:NEEDLE_32K",
+    "needle-128k": "evaluator.suites.needle:NEEDLE_128K",
 }
 """Name → "module:attribute"."""
 

@@ -4,7 +4,8 @@ The bytes are marshal's, version 2: the same for every Python, without reference
 one structure has equal bytes (sets and dictionaries in their own order). Written by the interpreter
 itself; read by us, because the interpreter's own reader trusts its input. What is no plain data is
 written as a tagged tuple that begins with `...`; Decimal and Fraction keep their value that way, an
-instance of a subclass is written as its base. Only exact types are looked at, so no `__eq__`,
+instance of a subclass is written as its base. Of more than LARGE_BYTES there is only a digest: enough
+to tell whether it is equal to another. Only exact types are looked at, so no `__eq__`,
 `__repr__` or `__iter__` of a program takes part.
 
 The reader expects every byte to be hostile: it raises UnreadableValue and nothing else.
@@ -14,12 +15,16 @@ import decimal
 import fractions
 import marshal
 import struct
+import sys
+from _blake2 import blake2b
 from typing import Any
 
 MAX_DEPTH = 200
+LARGE_BYTES = 4 << 20
+_CHUNK_ITEMS = 4096
 _VERSION = 2
 _BASES = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
-_BYTES_CODE = b"s"
+_BYTES_CODE, _DIGEST = b"s", b"#"
 _FLOAT, _COMPLEX, _INT = struct.Struct("<d"), struct.Struct("<dd"), struct.Struct("<i")
 
 
@@ -47,18 +52,45 @@ class Opaque:
 
 def encode(value: Any) -> bytes:
     """The bytes of a value. Raises RecursionError for one that is deeper than MAX_DEPTH or holds itself."""
+    kind = type(value)
+    if (kind is list or kind is tuple) and len(value) > _CHUNK_ITEMS:
+        return _encode_long(value)
+    content = _encode_whole(value)
+    return content if len(content) <= LARGE_BYTES else _DIGEST + blake2b(content).digest()
+
+
+def _encode_whole(value: Any) -> bytes:
     try:
         content = marshal.dumps(value, _VERSION)
     except ValueError:  # something that marshal does not know, or too deep
         return marshal.dumps(_plain(value, 0), _VERSION)
-    # marshal takes whatever has a buffer, such as numpy's numbers, for bytes: look closer.
-    if _BYTES_CODE in content:
+    # marshal takes whatever has a buffer for bytes. Python's own such types are equal to theirs;
+    # numpy's numbers are equal to numbers.
+    if "numpy" in sys.modules and _BYTES_CODE in content:
         return marshal.dumps(_plain(value, 0), _VERSION)
     return content
 
 
+def _encode_long(value: "list[Any] | tuple[Any, ...]") -> bytes:
+    """A sequence in pieces: it may be larger than the memory has room for twice."""
+    kept = [(b"[" if type(value) is list else b"(") + _INT.pack(len(value))]
+    size, digest = 0, None
+    for start in range(0, len(value), _CHUNK_ITEMS):
+        piece = _encode_whole(list(value[start : start + _CHUNK_ITEMS]))[5:]
+        size += len(piece)
+        if digest is not None:
+            digest.update(piece)
+            continue
+        kept.append(piece)
+        if size > LARGE_BYTES:
+            digest = blake2b(b"".join(kept))
+    return b"".join(kept) if digest is None else _DIGEST + digest.digest()
+
+
 def decode(content: bytes) -> Any:
     """The value of some bytes. Raises UnreadableValue."""
+    if content[:1] == _DIGEST:
+        return Opaque("a value too large to be shown")
     reader = _Reader(content)
     try:
         value = reader.value(0)
