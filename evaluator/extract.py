@@ -4,6 +4,7 @@ last_block    ours, and the default: reasoning stripped, then the last fenced bl
               language, one that defines what is called if there is one; an unclosed fence counts
 answer        the whole text without reasoning
 raw           the text as it is
+transcript    the text with the reasoning before it, which some endpoints send apart
 completion    the problem's statement and the text after it, as base models go on
 infill        prefix, text and suffix; the text cut where the suffix begins to be repeated
 livecodebench what lies between the last two lines with a fence
@@ -162,6 +163,7 @@ RULES: dict[str, Callable[[str, Problem], str | None]] = {
     "last_block": _last_block,
     "answer": _answer,
     "raw": _raw,
+    "transcript": _raw,
     "completion": _completion,
     "infill": _infill,
     "livecodebench": _livecodebench,

@@ -55,12 +55,22 @@ def judge_answer(suite: Suite, problem: Problem, sample: Sample, bench: Bench) -
     rule = suite.official_extraction if is_official else suite.extraction
     if isinstance(problem.task, RepositoryTask):
         rule = "answer"  # its grader reads the edits of several files itself
-    code = extracted(rule, sample.text, problem)
+    code: str | None = sample.text
+    if not sample.is_code:
+        text = with_reasoning(sample) if rule == "transcript" else sample.text
+    code = extracted(rule, text, problem)
     judged = Judgement(grade=Grade.NO_CODE) if code is None else judge_code(problem, code, bench)
     is_cut = sample.finish_reason == "length"
     if is_cut and judged.grade not in (Grade.PASS, Grade.INFRASTRUCTURE):
         judged = replace(judged, grade=Grade.TRUNCATED)
     return judged
+
+
+def with_reasoning(sample: Sample) -> str:
+    """The answer as the model wrote it, where an endpoint took its reasoning apart."""
+    if not sample.reasoning:
+        return sample.text
+    return f"<think>\n{sample.reasoning}\n</think>\n{sample.text}"
 
 
 def judge_code(problem: Problem, code: str, bench: Bench) -> Judgement:
