@@ -58,7 +58,7 @@ def judge_answer(suite: Suite, problem: Problem, sample: Sample, bench: Bench) -
     code: str | None = sample.text
     if not sample.is_code:
         text = with_reasoning(sample) if rule == "transcript" else sample.text
-    code = extracted(rule, text, problem)
+        code = extracted(rule, text, problem)
     judged = Judgement(grade=Grade.NO_CODE) if code is None else judge_code(problem, code, bench)
     is_cut = sample.finish_reason == "length"
     if is_cut and judged.grade not in (Grade.PASS, Grade.INFRASTRUCTURE):
