@@ -54,6 +54,7 @@ class StdioTask:
     """
 
     tests: tuple[tuple[str, str], ...]
+    language: str = "python"
     compare: str = "lines"
     seconds: float = 6.0
     memory_mib: int = 1024
@@ -85,7 +86,10 @@ class ProgramTask:
     files: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 10.0
     failure_marks: tuple[str, ...] = ()
-    """Texts in stderr or stdout that mean wrong although the exit code is 0."""
+    """Texts in stderr or stdout that mean a wrong answer, whatever the exit code is."""
+    proves_end: bool = False
+    """Whether the tail, after its last test, prints the program's first argument on a line: an exit
+    code of 0 alone may come from a program that ended before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +141,8 @@ class RepositoryTask:
     editable: tuple[str, ...]
     command: str
     hidden: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    """Files of the machine, such as a library's jar, without which nothing here can be graded."""
     seconds: float = 60.0
     memory_mib: int = 2048
 

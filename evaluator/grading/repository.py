@@ -20,14 +20,17 @@ code. Official rules are the exit code alone.
 import secrets
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from evaluator.edits import EditRefused, parse_edits
 from evaluator.grading.bench import Bench, failing_grade
 from evaluator.judgement import Failure, Grade, Judgement
 from evaluator.problem import RepositoryTask
+from sandbox.errors import ToolchainMissing
 from sandbox.outcome import Outcome, Verdict
 from sandbox.program import MIB, Limits, Program
+from sandbox.sandbox import Sandbox
 from sandbox.toolchain import located, toolchain
 
 TOKEN = "@CODELOOP_TOKEN@"
@@ -56,6 +59,7 @@ def grade(task: RepositoryTask, code: str, bench: Bench) -> Judgement:
 
 def run_project(task: RepositoryTask, edits: Mapping[str, str], bench: Bench) -> Judgement:
     """The grade of a project with some of its files replaced."""
+    _check_machine(task.requires, bench.sandbox)
     word = secrets.token_hex(16)
     program = _program(task, edits, word)
     outcome = bench.sandbox.run(program, _limits(task))
@@ -85,7 +89,7 @@ def _program(task: RepositoryTask, edits: Mapping[str, str], word: str) -> Progr
         return Program(
             language="python",
             files={_RUNNER: runner, **files},
-            arguments=tuple(words[1:]),
+            arguments=(*words[1:], "--", *task.editable),
             stdin=f"{word}\n".encode(),
         )
     script = _script(task).replace(TOKEN, word)
@@ -114,6 +118,22 @@ def _limits(task: RepositoryTask) -> Limits:
         file_bytes=512 * MIB,
         num_files=16384,
     )
+
+
+@cache
+def _check_machine(requires: tuple[str, ...], sandbox: Sandbox) -> None:
+    """Raise ToolchainMissing unless programs see these files; asked once, before any answer runs."""
+    if not requires:
+        return
+    tests = "\n".join(
+        f"[ -e {shlex.quote(path)} ] || echo {shlex.quote(path)}" for path in requires
+    )
+    outcome = sandbox.run(Program(language="bash", files={_SCRIPT: tests.encode()}))
+    if missing := outcome.stdout.decode("utf-8", "replace").split():
+        raise ToolchainMissing(
+            f"{', '.join(missing)} is not where programs run: install it there, such as Debian's"
+            " junit5 and libassertj-core-java for Java's tests, or leave the language out"
+        )
 
 
 def _has_token(task: RepositoryTask) -> bool:
