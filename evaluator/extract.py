@@ -5,6 +5,10 @@ last_block    ours, and the default: reasoning stripped, then the last fenced bl
 answer        the whole text without reasoning
 raw           the text as it is
 transcript    the text with the reasoning before it, which some endpoints send apart
+function      the last block that defines the function asked for, as the front part of a program, in
+              any language; the function is taken whole and stands there once
+first_function  the same of the first block in the language, as DeepSeek's scripts take it
+function_completion  the statement and the text up to the first stop text, the function closed
 completion    the problem's statement and the text after it, as base models go on
 infill        prefix, text and suffix; the text cut where the suffix begins to be repeated
 livecodebench what lies between the last two lines with a fence
@@ -22,6 +26,7 @@ from collections.abc import Callable, Iterator
 
 from evaluator.errors import UsageRefused
 from evaluator.extract_evalplus import sanitized
+from evaluator.extract_function import completed, defines, whole_program
 from evaluator.problem import CallTask, CheckTask, FunctionTask, Problem
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*$")
@@ -137,6 +142,27 @@ def _completion(text: str, problem: Problem) -> str | None:
     return problem.statement + text if text.strip() else None
 
 
+def _function(text: str, problem: Problem) -> str | None:
+    blocks = _blocks_or_all(text, problem)
+    fitting = [code for code in blocks if defines(code, problem)] or blocks
+    return whole_program(fitting[-1], problem) if fitting else None
+
+
+def _first_function(text: str, problem: Problem) -> str | None:
+    blocks = _blocks_or_all(text, problem)
+    return whole_program(blocks[0], problem) if blocks else None
+
+
+def _blocks_or_all(text: str, problem: Problem) -> list[str]:
+    """The blocks in the problem's language, else all; the whole text if it has none but the function."""
+    answer = without_reasoning(text.replace("\r\n", "\n"))
+    blocks = list(_blocks(answer))
+    if not blocks:
+        return [answer] if defines(answer, problem) else []
+    wanted = _TAGS.get(problem.language, {problem.language, ""})
+    return [code for tag, code in blocks if tag.lower() in wanted] or [code for _, code in blocks]
+
+
 def _infill(text: str, problem: Problem) -> str | None:
     prefix, suffix = str(problem.notes["prefix"]), str(problem.notes["suffix"])
     return prefix + text + suffix
@@ -164,6 +190,9 @@ RULES: dict[str, Callable[[str, Problem], str | None]] = {
     "answer": _answer,
     "raw": _raw,
     "transcript": _raw,
+    "function": _function,
+    "first_function": _first_function,
+    "function_completion": completed,
     "completion": _completion,
     "infill": _infill,
     "livecodebench": _livecodebench,

@@ -37,6 +37,22 @@ SUITES: dict[str, str] = {
     "needle-8k": "evaluator.suites.needle:NEEDLE_8K",
     "needle-32k": "evaluator.suites.needle:NEEDLE_32K",
     "needle-128k": "evaluator.suites.needle:NEEDLE_128K",
+    "multipl-e-python": "evaluator.suites.multipl_e:PYTHON",
+    "multipl-e-cpp": "evaluator.suites.multipl_e:CPP",
+    "multipl-e-java": "evaluator.suites.multipl_e:JAVA",
+    "multipl-e-php": "evaluator.suites.multipl_e:PHP",
+    "multipl-e-ts": "evaluator.suites.multipl_e:TS",
+    "multipl-e-cs": "evaluator.suites.multipl_e:CS",
+    "multipl-e-sh": "evaluator.suites.multipl_e:SH",
+    "multipl-e-js": "evaluator.suites.multipl_e:JS",
+    "multipl-e-go": "evaluator.suites.multipl_e:GO",
+    "multipl-e-rs": "evaluator.suites.multipl_e:RS",
+    "humaneval-x-cpp": "evaluator.suites.humaneval_x:CPP",
+    "humaneval-x-java": "evaluator.suites.humaneval_x:JAVA",
+    "humaneval-x-js": "evaluator.suites.humaneval_x:JS",
+    "humaneval-x-go": "evaluator.suites.humaneval_x:GO",
+    "humaneval-x-rust": "evaluator.suites.humaneval_x:RUST",
+    "humaneval-x-python": "evaluator.suites.humaneval_x:PYTHON",
 }
 """Name → "module:attribute"."""
 
