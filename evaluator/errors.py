@@ -6,6 +6,8 @@ EvaluatorError                catch this one to catch them all
 ├── UnknownSuite              no suite of that name; names those there are
 ├── UsageRefused              options that cannot be combined; says which and why
 ├── EndpointFailed            a model's endpoint gave no usable answer, after every retry
+│   ├── RequestRefused        it refuses this request, such as one past its context; others may do
+│   └── AccessRefused         it refuses us: no request will be answered until that is mended
 ├── JournalBroken             a run folder cannot be read or written
 ├── GraderUnavailable         grading itself failed; no sample was scored for it
 ├── NotComparable             two runs that may not be compared; names what differs
@@ -36,6 +38,14 @@ class UsageRefused(EvaluatorError):
 
 class EndpointFailed(EvaluatorError):
     """A model's endpoint gave no usable answer."""
+
+
+class RequestRefused(EndpointFailed):
+    """The endpoint refuses one request; asking again changes nothing."""
+
+
+class AccessRefused(EndpointFailed):
+    """The endpoint refuses whatever we ask: a wrong key, URL or model."""
 
 
 class JournalBroken(EvaluatorError):

@@ -7,6 +7,7 @@ A line that a crash cut short is left out on reading, and cut off before the nex
 For two rows of one key the last one counts, so a new grading replaces an old one and both stay.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -45,6 +46,8 @@ class Sample:
     model_version: str = ""
     seed: int | None = None
     error: str = ""
+    is_code: bool = False
+    """The text is the program itself, as in samples of other tools: nothing is extracted."""
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -71,9 +74,11 @@ class Journal:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / JOURNAL).open("ab+")
-            _lock(self._file.fileno(), folder)
-            _cut_torn_line(self._file)
+            with contextlib.ExitStack() as stack:
+                self._file = stack.enter_context((folder / JOURNAL).open("ab+"))
+                _lock(self._file.fileno(), folder)
+                _cut_torn_line(self._file)
+                stack.pop_all()
         except OSError as error:
             raise JournalBroken(
                 f"{folder} cannot be written ({error.strerror}): free space or choose another --out"
@@ -112,11 +117,13 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Write what is left and let go of the folder."""
+        """Write what is left and let go of the folder. Raises JournalBroken."""
         try:
             self.sync()
         finally:
-            self._file.close()
+            # After a failed write the same bytes fail again, and sync has told.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def __enter__(self) -> Self:
         return self
