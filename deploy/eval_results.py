@@ -232,11 +232,12 @@ def _plan(design: "Design", difference: float) -> str:
 
 
 def _deliver(text: str, out: Path | None) -> None:
+    whole = text if text.endswith("\n") else f"{text}\n"
     if out is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        typer.echo(whole, nl=False)
         return
     with _opened(out) as file:
-        file.write(text)
+        file.write(whole)
 
 
 def _opened(out: Path) -> TextIO:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from evaluator.asked import Asked
 from evaluator.interval import CONFIDENCE, Interval, clustered_error, score_interval
@@ -120,5 +120,5 @@ def _difference(
         errors = [clustered_error(side) for side in shares]
         # One problem alone tells nothing of its spread: take the largest that a share can have.
         variance += sum((weight * (0.5 if math.isnan(e) else e)) ** 2 for e in errors)
-    half = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * math.sqrt(variance)
+    half = float(special.ndtri(0.5 + CONFIDENCE / 2)) * math.sqrt(variance)
     return mean, Interval(low=max(-1.0, mean - half), high=min(1.0, mean + half))

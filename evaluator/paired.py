@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from evaluator.interval import CONFIDENCE, Interval
 
@@ -61,7 +61,7 @@ def compare_paired(
     differences = b - a
     count, mean = len(differences), float(differences.mean())
     error = float(differences.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
-    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * error if count > 1 else 1.0
+    half = float(special.stdtrit(count - 1, 0.5 + confidence / 2)) * error if count > 1 else 1.0
     means = bootstrap_means(differences, num_resamples=num_resamples, seed=seed)
     below, above = float((means < 0).mean()), float((means > 0).mean())
     tail = (1 - confidence) / 2
@@ -108,8 +108,8 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
     count, least = only_a + only_b, min(only_a, only_b)
     if count == 0:
         return 1.0, 1.0
-    exact = min(1.0, 2 * float(stats.binom.cdf(least, count, 0.5)))
-    mid = exact - float(stats.binom.pmf(least, count, 0.5))
+    exact = min(1.0, 2 * float(special.bdtr(least, count, 0.5)))
+    mid = exact - math.comb(count, least) / 2**count
     return exact, mid if only_a != only_b else 1.0
 
 
@@ -138,7 +138,7 @@ def upper_bound(differences: Sequence[float], *, confidence: float) -> float:
 
 def _tango_lower(wins: float, losses: float, count: int, confidence: float) -> float:
     """The least difference that the score test of one side does not reject, by bisection."""
-    z = float(stats.norm.ppf(confidence))
+    z = float(special.ndtri(confidence))
     mean = (wins - losses) / count
 
     def is_rejected(delta: float) -> bool:

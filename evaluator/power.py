@@ -8,7 +8,7 @@ side, between + 2·within is the share of problems on which two runs disagree.
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+from scipy import special
 
 from evaluator.errors import UsageRefused
 
@@ -52,7 +52,7 @@ class Design:
     @property
     def factor(self) -> float:
         """Standard errors that a difference must measure: 2.80 at 95 % and 80 %."""
-        return float(stats.norm.ppf(0.5 + self.confidence / 2) + stats.norm.ppf(self.power))
+        return float(special.ndtri(0.5 + self.confidence / 2) + special.ndtri(self.power))
 
     @property
     def smallest_difference(self) -> float:
