@@ -65,7 +65,7 @@ def read_results(
     manifest = read_manifest(folder)
     known = dict(asked or {}) | read_asked(folder)
     by_suite: dict[str, dict[str, list[Record]]] = {}
-    facts = _suite_facts(manifest, folder)
+    facts = _suite_facts(manifest, folder, rules)
     for name in facts:
         by_suite[name] = {}
     for record in read_records(folder, rules):
@@ -81,7 +81,7 @@ def read_results(
                     asked=known.get((name, problem)),
                     records=tuple(sorted(records, key=_place)),
                 )
-                for problem, records in problems.items()
+                for problem, records in _in_order(problems, facts.get(name, {}))
             ),
         )
         for name, problems in by_suite.items()
@@ -93,8 +93,21 @@ def _place(record: Record) -> tuple[int, int]:
     return record.sample.index, record.sample.attempt
 
 
-def _suite_facts(manifest: Mapping[str, Any], folder: Path) -> dict[str, Mapping[str, Any]]:
-    """The manifest's table of suites: by name, or a list of rows with a name each."""
+def _in_order(
+    problems: Mapping[str, list[Record]], facts: Mapping[str, Any]
+) -> list[tuple[str, list[Record]]]:
+    """By the manifest's order of problems; a journal has them as they were answered."""
+    places = {name: place for place, name in enumerate(facts.get("problem_ids") or ())}
+    return sorted(problems.items(), key=lambda item: places.get(item[0], len(places)))
+
+
+def _suite_facts(
+    manifest: Mapping[str, Any], folder: Path, rules: str
+) -> dict[str, Mapping[str, Any]]:
+    """The manifest's table of suites: by name, or a list of rows with a name each.
+
+    The recipe is the one under `rules`, where the manifest has several.
+    """
     found = manifest.get("suites") or {}
     if isinstance(found, Mapping):
         rows = dict(found)
@@ -105,4 +118,9 @@ def _suite_facts(manifest: Mapping[str, Any], folder: Path) -> dict[str, Mapping
             f"{folder}: `suites` of the manifest is a {type(found).__name__}, not a table of suites:"
             " the manifest was changed by hand; take it from a copy"
         )
-    return {name: row if isinstance(row, Mapping) else {} for name, row in rows.items()}
+    return {
+        name: {**row, "recipe": (row.get("recipes") or {}).get(rules, row.get("recipe", ""))}
+        if isinstance(row, Mapping)
+        else {}
+        for name, row in rows.items()
+    }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
-import yaml
+from huggingface_hub import ModelCard, ModelCardData
 from rich.console import Console
 
 from evaluator.comparison import compare_results
@@ -90,10 +90,12 @@ def test_an_empty_run_is_reported_without_an_error(write_run: WriteRun) -> None:
 
 
 def test_a_model_card_has_a_model_index(results: Results) -> None:
-    rows = yaml.safe_load(model_card(results))["model-index"][0]["results"]
-    assert rows[0]["dataset"]["type"] == "humaneval+"
-    assert rows[0]["metrics"][0]["value"] == 75.0
-    assert rows[0]["metrics"][0]["args"]["recipe"] == "r1"
+    card = ModelCard(f"---\n{model_card(results)}---\n")
+    assert isinstance(card.data, ModelCardData)
+    rows = card.data.eval_results
+    assert rows is not None
+    assert (rows[0].dataset_type, rows[0].metric_value) == ("humaneval+", 75.0)
+    assert rows[0].metric_args == {"interval": [30.06, 95.44], "num_samples": 1, "recipe": "r1"}
 
 
 def test_lm_eval_json_has_the_shape_of_its_results(results: Results) -> None:

@@ -65,10 +65,8 @@ def write_parts(folder: pathlib.Path, *, manifest: dict[str, object]) -> SuiteRe
 
 def test_the_last_part_is_the_headline(tmp_path: pathlib.Path) -> None:
     suite = write_parts(tmp_path / "run", manifest={})
-    assert [(s.label, s.value) for s in suite.scores] == [
-        ("pass@1 plus", pytest.approx(1 / 3)),
-        ("pass@1 base", pytest.approx(2 / 3)),
-    ]
+    assert [score.label for score in suite.scores] == ["pass@1 plus", "pass@1 base"]
+    assert [score.value for score in suite.scores] == pytest.approx([1 / 3, 2 / 3])
 
 
 def test_the_first_try_is_pass_at_1_and_the_last_one_counts_apart(tmp_path: pathlib.Path) -> None:
@@ -195,3 +193,14 @@ def test_what_was_asked_is_read_back(tmp_path: pathlib.Path) -> None:
     found = read_asked(tmp_path)["s", "p/1"]
     assert found.notes == {"depth_percent": 10}
     assert json.loads((tmp_path / "problems.jsonl").read_text())["prompt"] == row.prompt
+
+
+def test_problems_stand_in_the_manifests_order_and_the_recipe_is_that_of_the_rules(
+    write_run: WriteRun,
+) -> None:
+    recipes = {"strict": {"id": "r-strict"}, "official": {"id": "r-official"}}
+    facts = {"problem_ids": ["a", "b"], "recipe": recipes["strict"], "recipes": recipes}
+    folder = write_run("run", {"s": {"b": [PASS], "a": [PASS]}}, facts=facts)
+    assert [problem.id for problem in suite_of(folder).problems] == ["a", "b"]
+    assert suite_of(folder).recipe == "r-strict"
+    assert suite_of(folder, "official").recipe == "r-official"
