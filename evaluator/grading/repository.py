@@ -113,7 +113,7 @@ def _limits(task: RepositoryTask) -> Limits:
     return Limits(
         cpu_seconds=task.seconds,
         memory_bytes=max(task.memory_mib * MIB, least),
-        processes=256,
+        processes=2048,  # tests of locks start a thousand threads
         output_bytes=4 * MIB,
         file_bytes=512 * MIB,
         num_files=16384,

@@ -17,8 +17,8 @@ from evaluator.data import DataFolder, SourceFile
 from evaluator.edits import render_edits
 from evaluator.judgement import Judgement
 from evaluator.problem import Problem, RepositoryTask
-from evaluator.prompt import Prompt, ask
-from evaluator.second_try import second_try
+from evaluator.project_prompt import project_again, project_prompt
+from evaluator.prompt import Prompt
 from evaluator.suite import Suite
 from evaluator.suites.polyglot_projects import NO_REFERENCE, UNAVAILABLE, project, reference
 
@@ -31,19 +31,7 @@ FILE = SourceFile(
 LANGUAGES = ("python", "javascript", "java", "go", "rust", "cpp")
 _DOCUMENTS = (".docs/introduction.md", ".docs/instructions.md", ".docs/instructions.append.md")
 
-_PROMPT = """\
-{instructions}
-
-These are the files to change:
-
-{files}
-Implement what is asked for by changing {names}. Keep the names and signatures that are there: tests \
-call them. Use the standard library only. Answer with each changed file in full, its path on a line \
-of its own directly before its fenced block, in the form shown above."""
-
-_AGAIN = """\
-The tests are right: leave them as they are. Mend {names} and answer with each changed file in full, \
-its path on a line of its own directly before its fenced block."""
+_STANDARD_LIBRARY = "Use the standard library only."
 
 
 def _load(folder: DataFolder, *, language: str | None) -> Sequence[Problem]:
@@ -73,27 +61,19 @@ def _problem(row: dict[str, Any]) -> Problem:
 def _with_all_sources(task: RepositoryTask, right: dict[str, str] | None) -> RepositoryTask:
     """Java's examples have classes of their own beside the stub: answers may have those files too."""
     more = tuple(path for path in right or () if path not in task.editable)
-    return RepositoryTask(**{**vars(task), "editable": task.editable + more})
-
-
-def _shown(problem: Problem) -> dict[str, str]:
-    assert isinstance(problem.task, RepositoryTask)
-    task = problem.task
-    return {path: task.files[path] for path in task.editable if path in task.files}
-
-
-def _prompt(problem: Problem) -> Prompt:
-    files = _shown(problem)
-    return ask(
-        _PROMPT.format(
-            instructions=problem.statement, files=render_edits(files), names=", ".join(files)
-        )
+    return RepositoryTask(
+        **{**vars(task), "editable": task.editable + more, "hidden": task.hidden + more}
     )
 
 
+def _prompt(problem: Problem) -> Prompt:
+    assert isinstance(problem.task, RepositoryTask)
+    return project_prompt(problem.statement, problem.task, more=_STANDARD_LIBRARY)
+
+
 def _second_prompt(problem: Problem, answer: str, judgement: Judgement) -> Prompt | None:
-    request = _AGAIN.format(names=", ".join(_shown(problem)))
-    return second_try(_prompt(problem), answer, judgement, request)
+    assert isinstance(problem.task, RepositoryTask)
+    return project_again(_prompt(problem), problem.task, answer, judgement)
 
 
 def _suite(language: str | None) -> Suite:
