@@ -104,7 +104,7 @@ def _root(arguments: tuple[Any, ...], _expected: Any, got: Any, tolerance: float
         return False
     try:
         value = sum(coefficient * got**power for power, coefficient in enumerate(arguments[0]))
-        return abs(value) <= tolerance
+        return bool(abs(value) <= tolerance)
     except OverflowError:
         return False
 

@@ -131,6 +131,11 @@ def shown(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of thousands of digits
         return "(too large to show)"
+    return shown_text(text)
+
+
+def shown_text(text: str) -> str:
+    """A text for people, cut to a readable length."""
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 

@@ -96,6 +96,7 @@ def _problem(row: dict[str, Any], text: str, setup: str) -> Problem:
             # After the program: what it sets up may be made of the program's own classes.
             test="\n".join([setup, *row["test_list"]]),
             reference=code,
+            seconds=10.0,
         ),
         reference=code,
     )
