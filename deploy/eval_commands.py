@@ -16,6 +16,7 @@ COMMANDS = {
     "regrade": ("deploy.eval_regrade:regrade", "Grade stored or foreign samples, without a model."),
     "report": ("deploy.eval_results:report", "A run's results as table, file or HTML page."),
     "compare": ("deploy.eval_results:compare", "Two runs, problem by problem: is B better?"),
+    "rating": ("deploy.eval_rating:rating", "A Codeforces rating and percentile from a run."),
     "power": ("deploy.eval_results:power", "How many samples tell two models apart."),
     "gate": ("deploy.eval_gate:gate", "Whether a checkpoint may replace the live one."),
     "new": ("deploy.eval_new:new", "Scaffold a private suite of your own."),
