@@ -34,7 +34,6 @@ class Syntax:
 
 _TYPED = r"\s*(?!return\b|else\b|throw\b)(?:[\w:<>,.&*?\[\] ]+[\s&*>\]])?{}\s*\("
 _SCRIPT = r"\s*(?:export\s+)?(?:(?:async\s+)?function\s+{}\b|(?:const|let|var)\s+{}\s*[:=])"
-_ASSERT = r"\s*(?:const|let|var|import)\s+(?:\* as )?assert\b.*"
 SYNTAXES = {
     "cpp": Syntax(
         definition=_TYPED,
@@ -52,9 +51,9 @@ SYNTAXES = {
         imports=r"\s*using\s+[\w.=\s]+;",
         mains=r"\s*(?:public\s+|private\s+)?static\s+(?:async\s+)?\w+\s+Main\s*\(.*",
     ),
-    "javascript": Syntax(definition=_SCRIPT, dropped=_ASSERT + r"|\s*module\.exports\b.*"),
+    "javascript": Syntax(definition=_SCRIPT, dropped=r"\s*module\.exports\b.*"),
     "typescript": Syntax(
-        definition=_SCRIPT, dropped=_ASSERT + r"|\s*export\s*\{.*|\s*declare\s+var\s+require\b.*"
+        definition=_SCRIPT, dropped=r"\s*export\s*\{.*|\s*declare\s+var\s+require\b.*"
     ),
     "php": Syntax(definition=r"\s*function\s+&?{}\s*\(", dropped=r"\s*(?:<\?php|\?>)\s*"),
     "bash": Syntax(definition=r"\s*(?:function\s+{}\b|{}\s*\(\))", dropped=r"#!.*"),

@@ -32,7 +32,10 @@ from evaluator.suites.stand_ins import (
     RUST_RAND,
 )
 
-UNGRADABLE: dict[str, str] = {}
+UNGRADABLE = {
+    "JavaScript/112": "its own answer returns (z, true), which is true alone",
+    "JavaScript/155": "its own answer counts no digit of 0, its test wants one",
+}
 """Id → why its own answer does not pass here."""
 _GO_PACKAGES = (
     "math", "strings", "fmt", "strconv", "time", "bytes", "regexp", "sort", "math/rand",
@@ -125,7 +128,7 @@ def _statement(row: dict[str, Any], language: str) -> str:
     """What a model goes on from: the comment, and the declaration where the prompt lacks it."""
     if language == "rust":
         declaration = _CRATES.sub("", str(row["declaration"]))
-        return declaration.replace("\nfn ", f"{row['prompt']}\nfn ", 1)
+        return str(declaration).replace("\nfn ", f"{row['prompt']}\nfn ", 1)
     if language == "cpp":
         # The declaration includes what the answers need and the prompt forgot.
         includes = [line for line in row["declaration"].split("\n") if line.startswith("#include")]

@@ -66,11 +66,16 @@ def _csharp(tests: str) -> str:
 def _javascript(tests: str) -> str:
     if "console.assert(" in tests:
         tests = _JS_CHECK + tests.replace("console.assert(", "checkOfTheTests(")
-    return tests + _JS_END
+    return _block(tests) + _JS_END
+
+
+def _block(tests: str) -> str:
+    """A block, in which tests may name things that the answer names too."""
+    return f"{{\n{tests}}}\n"
 
 
 def _typescript(tests: str) -> str:
-    return tests + "declare var process: any;" + _JS_END
+    return _block(tests) + "declare var process: any;" + _JS_END
 
 
 def _php(tests: str) -> str:
