@@ -46,7 +46,8 @@ def gate(
 
     codeloop eval gate gate.toml --candidate runs/step-100 --live runs/live
     """
-    from evaluator.gate import decide, read_gate
+    from evaluator.gate import decide
+    from evaluator.gate_file import read_gate
     from evaluator.results import read_results
 
     try:

@@ -24,6 +24,9 @@ def verdict(suite: SuiteComparison) -> str:
     """What the comparison says, in words; by the adjusted p-value at 5 %."""
     if suite.p_adjusted > 0.05:
         least = 2.8 * suite.paired.standard_error
+        if not least > 0:
+            # No error can be told from no difference at all; a few problems may yet hide one.
+            return "no problem differs"
         return f"no clear difference; one of {shown.percent(least)} points would mostly show"
     return "B is better" if suite.paired.difference > 0 else "B is worse"
 

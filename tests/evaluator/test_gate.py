@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from evaluator.errors import GateInvalid, NotComparable, RunIncomplete
-from evaluator.gate import Failed, Inconclusive, Passed, decide, parse_gate, read_gate
+from evaluator.gate import Failed, Inconclusive, Passed, decide
+from evaluator.gate_file import parse_gate, read_gate
 from evaluator.journal import Record, Sample
 from evaluator.judgement import Grade, Judgement
 from evaluator.results import Results, read_results
