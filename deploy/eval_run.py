@@ -169,7 +169,7 @@ def run(
                 is_resumed=resume,
                 preset=preset_name,
                 concurrency=concurrency,
-                command=_command_without_keys(sys.argv),
+                command=command_without_keys(sys.argv),
             )
             asked = _completer(model, model_name, key, lane, patience, is_stream=stream)
             run_folder, done = _finish(session, asked)
@@ -242,7 +242,7 @@ def _completer(
     return LitellmCompleter(model, key=key, patience=patience)
 
 
-def _command_without_keys(words: Sequence[str]) -> tuple[str, ...]:
+def command_without_keys(words: Sequence[str]) -> tuple[str, ...]:
     """The command as typed, for the manifest; what follows --key stays here."""
     shown = ["codeloop", *words[1:]]
     for place, word in enumerate(shown):

@@ -79,7 +79,7 @@ def ask_suite(
         sampling=sampling,
         data=data.digest(suite.files) if suite.files else "",
         prompts=_prompts_digest(asked, problems),
-        tasks=_tasks_digest(problems),
+        tasks=tasks_digest(problems),
     )
 
 
@@ -163,7 +163,7 @@ def _prompts_digest(suite: Suite, problems: Sequence[Problem]) -> str:
     return whole.hexdigest()
 
 
-def _tasks_digest(problems: Sequence[Problem]) -> str:
+def tasks_digest(problems: Sequence[Problem]) -> str:
     """Over kinds, limits and texts of the tasks. Their inputs come from files that have a digest."""
     whole = hashlib.sha256()
     for problem in problems:
