@@ -1,6 +1,7 @@
 """A comparison as table, Markdown, JSON or one HTML page."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +25,10 @@ def verdict(suite: SuiteComparison) -> str:
     """What the comparison says, in words; by the adjusted p-value at 5 %."""
     if suite.p_adjusted > 0.05:
         least = 2.8 * suite.paired.standard_error
-        if not least > 0:
-            # No error can be told from no difference at all; a few problems may yet hide one.
-            return "no problem differs"
+        if math.isnan(least):
+            return "no clear difference; one problem tells nothing"
+        if least == 0:
+            return "all problems differ alike" if suite.paired.difference else "no problem differs"
         return f"no clear difference; one of {shown.percent(least)} points would mostly show"
     return "B is better" if suite.paired.difference > 0 else "B is worse"
 
