@@ -33,8 +33,13 @@ from evaluator.suites.stand_ins import (
 )
 
 UNGRADABLE = {
+    "CPP/22": "it needs boost's headers",
+    "CPP/137": "it needs boost's headers",
+    "CPP/162": "it needs OpenSSL's library",
     "JavaScript/112": "its own answer returns (z, true), which is true alone",
     "JavaScript/155": "its own answer counts no digit of 0, its test wants one",
+    "Rust/32": "its tests are commented out in the data, and its own answer does not end on them",
+    "Rust/91": "its own answer needs the crate regex",
 }
 """Id → why its own answer does not pass here."""
 _GO_PACKAGES = (
@@ -132,12 +137,14 @@ def _statement(row: dict[str, Any], language: str) -> str:
     if language == "cpp":
         # The declaration includes what the answers need and the prompt forgot.
         includes = [line for line in row["declaration"].split("\n") if line.startswith("#include")]
-        return "\n".join(includes) + "\n" + row["prompt"]
+        return "\n".join((*includes, str(row["prompt"])))
     return str(row["prompt"])
 
 
 def _with_main(tests: str) -> str:
     """Rust's tests called by a main, which ends with another status when one panics."""
+    # Rust/32's are commented out.
+    tests = tests.strip().removeprefix("/*").removesuffix("*/")
     names = re.findall(r"#\[test\]\s*(?:pub\s+)?fn\s+(\w+)", tests)
     tests = re.sub(r"#\[cfg\(test\)\]|#\[test\]", "", tests)
     tests = re.sub(r"\bfn\s+(test\w*)\s*\(\s*\)", r"pub fn \1()", tests.replace("pub fn", "fn"))

@@ -49,7 +49,6 @@ GO_MAIN_IMPORTS = 'import (\n\t"fmt"\n\t"os"\n\t"testing"\n)\n'
 
 RUST_RAND = """
 use std::cell::Cell;
-use std::ops::{Range, RangeInclusive};
 
 thread_local!(static STATE: Cell<u64> = Cell::new(0x9E3779B97F4A7C15));
 
@@ -65,20 +64,13 @@ fn next() -> u64 {
 }
 
 pub trait Random { fn draw() -> Self; }
+pub trait Number { fn between(low: Self, high: Self) -> Self; }
 macro_rules! numbers { ($($kind:ty)*) => { $(
     impl Random for $kind { fn draw() -> Self { next() as $kind } }
-    impl Span<$kind> for Range<$kind> {
-        fn one(self) -> $kind {
-            self.start + (next() % (self.end - self.start) as u64) as $kind
-        }
-    }
-    impl Span<$kind> for RangeInclusive<$kind> {
-        fn one(self) -> $kind {
-            self.start() + (next() % ((self.end() - self.start()) as u64 + 1)) as $kind
-        }
+    impl Number for $kind {
+        fn between(low: Self, high: Self) -> Self { low + (next() % (high - low) as u64) as $kind }
     }
 )* } }
-pub trait Span<T> { fn one(self) -> T; }
 numbers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 impl Random for bool { fn draw() -> Self { next() & 1 == 1 } }
 impl Random for f64 { fn draw() -> Self { (next() >> 11) as f64 / (1u64 << 53) as f64 } }
@@ -89,7 +81,7 @@ pub struct ThreadRng;
 pub fn thread_rng() -> ThreadRng { ThreadRng }
 pub trait Rng {
     fn gen<T: Random>(&mut self) -> T { T::draw() }
-    fn gen_range<T, S: Span<T>>(&mut self, span: S) -> T { span.one() }
+    fn gen_range<T: Number>(&mut self, low: T, high: T) -> T { T::between(low, high) }
 }
 impl Rng for ThreadRng {}
 """

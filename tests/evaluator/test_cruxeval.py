@@ -51,7 +51,9 @@ def official(sandbox: Sandbox, tmp_path: Path) -> Bench:
         "[ANSWER] [0] [/ANSWER] no: [ANSWER] [3, 6] [/ANSWER]",
     ],
 )
-def test_output_is_found_in_its_marks_its_fence_or_the_last_line(answer, strict):
+def test_output_is_found_in_its_marks_its_fence_or_the_last_line(
+    answer: str, strict: Bench
+) -> None:
     assert grade(OUTPUT, answer, strict).grade is Grade.PASS
 
 
@@ -72,12 +74,12 @@ def test_output_is_found_in_its_marks_its_fence_or_the_last_line(answer, strict)
         "9" * 100_000,
     ],
 )
-def test_output_that_is_no_equal_literal_is_wrong_and_not_run(answer, strict):
+def test_output_that_is_no_equal_literal_is_wrong_and_not_run(answer: str, strict: Bench) -> None:
     text = f"[ANSWER]\nassert f([1, 2], 3) == {answer}\n[/ANSWER]"
     assert grade(OUTPUT, text, strict).grade is Grade.WRONG_ANSWER
 
 
-def test_equality_of_outputs_is_pythons(strict):
+def test_equality_of_outputs_is_pythons(strict: Bench) -> None:
     for literal in ("1", "1.0", "True"):
         assert grade(NUMBER, f"[ANSWER]{literal}[/ANSWER]", strict).is_right
 
@@ -87,7 +89,9 @@ def test_equality_of_outputs_is_pythons(strict):
     ["f([1, 2], 3)", "f([3, 6], 1)", "f(n=3, xs=(1, 2))", "f(range(1, 3), 3)",
      "f(*[[1, 2], 3])", "f(list('ab').index('b') and [1, 2], 3)", "f(sorted([2, 1]), int('3'))"],
 )  # fmt: skip
-def test_any_input_that_gives_the_output_is_right(call, strict, official):
+def test_any_input_that_gives_the_output_is_right(
+    call: str, strict: Bench, official: Bench
+) -> None:
     text = f"[ANSWER]\nassert {call} == [3, 6]\n[/ANSWER]"
     assert grade(INPUT, text, strict).is_right
     assert grade(INPUT, text, official).is_right
@@ -107,11 +111,11 @@ def test_any_input_that_gives_the_output_is_right(call, strict, official):
         "f([1, 2], 3) if True else 0",
     ],
 )
-def test_input_that_is_more_than_data_or_wrong_does_not_pass(call, strict):
+def test_input_that_is_more_than_data_or_wrong_does_not_pass(call: str, strict: Bench) -> None:
     assert not grade(INPUT, f"[ANSWER]assert {call} == [3, 6][/ANSWER]", strict).is_right
 
 
-def test_input_on_which_f_fails_or_loops_is_told_apart(strict):
+def test_input_on_which_f_fails_or_loops_is_told_apart(strict: Bench) -> None:
     code = "def f(n):\n    while n:\n        n += 1\n    return 1 // n"
     task = LiteralTask(code=code, given="", expected="1", predict="input")
     assert grade(task, "[ANSWER]assert f(0) == 1[/ANSWER]", strict).grade is Grade.RUNTIME_ERROR
@@ -120,31 +124,33 @@ def test_input_on_which_f_fails_or_loops_is_told_apart(strict):
 
 
 def test_official_rules_accept_an_object_that_is_equal_to_everything_and_strict_rules_do_not(
-    strict, official
-):
+    strict: Bench, official: Bench
+) -> None:
     text = "[ANSWER]type('A', (), {'__eq__': lambda *_: True})()[/ANSWER]"
     assert grade(OUTPUT, text, official).is_right
     assert not grade(OUTPUT, text, strict).is_right
 
 
-def test_official_rules_do_not_run_a_repeated_call_or_an_input_without_one(official):
+def test_official_rules_do_not_run_a_repeated_call_or_an_input_without_one(official: Bench) -> None:
     assert grade(OUTPUT, "[ANSWER]f([1, 2], 3)[/ANSWER]", official).grade is Grade.WRONG_ANSWER
     assert grade(INPUT, "[ANSWER][3, 6][/ANSWER]", official).grade is Grade.WRONG_ANSWER
 
 
-def test_official_answer_is_cut_as_the_repository_cuts_it():
+def test_official_answer_is_cut_as_the_repository_cuts_it() -> None:
     assert official_answer(OUTPUT, "x [ANSWER]assert f(1) == 2[/ANSWER] y") == "2"
     assert official_answer(INPUT, "assert f(1) == 2") == "f(1)"
     assert official_answer(OUTPUT, "[ANSWER]a == 'b == c'") == "'b"
 
 
-def test_answer_without_anything_has_nothing_to_grade(strict):
+def test_answer_without_anything_has_nothing_to_grade(strict: Bench) -> None:
     assert marked_answer(" \n ") is None
     assert grade(OUTPUT, "[ANSWER] [/ANSWER]\n \n", strict).grade is not Grade.PASS
 
 
 @pytest.mark.parametrize("name", ["cruxeval-o", "cruxeval-i", "cruxeval-o-cot", "cruxeval-i-cot"])
-def test_the_datas_own_answers_pass_by_both_rules(name, strict, official):
+def test_the_datas_own_answers_pass_by_both_rules(
+    name: str, strict: Bench, official: Bench
+) -> None:
     if not DATA.is_dir():
         pytest.skip(f"the suites' data is not here: {DATA}")
     of = suite(name)
@@ -157,7 +163,7 @@ def test_the_datas_own_answers_pass_by_both_rules(name, strict, official):
             assert grade(problem.task, code or "", bench).is_right, problem.id
 
 
-def test_prompts_do_not_hold_the_answer(strict):
+def test_prompts_do_not_hold_the_answer(strict: Bench) -> None:
     if not DATA.is_dir():
         pytest.skip(f"the suites' data is not here: {DATA}")
     for name in ("cruxeval-o-cot", "cruxeval-i"):

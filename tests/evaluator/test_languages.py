@@ -1,5 +1,6 @@
 """Programs in every language: the model's own function is taken once, and its tests come to their end."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def benches(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 @pytest.fixture(scope="module")
-def sandbox():
+def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as opened:
         yield opened
 
@@ -109,13 +110,15 @@ def judged(problem: Problem, code: str, bench: Bench, rule: str = "function") ->
 
 @pytest.mark.parametrize("rule", ["function", "first_function"])
 @pytest.mark.parametrize("short", sorted(ANSWERS))
-def test_whole_answer_with_imports_class_and_main_is_right(short, rule, data, benches):
+def test_whole_answer_with_imports_class_and_main_is_right(
+    short: str, rule: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     found = judged(problem, ANSWERS[short], benches[Rules.STRICT], rule)
     assert found.grade is Grade.PASS, (found.failure, found.code)
 
 
-def test_php_answer_with_both_tags_is_right(data, benches):
+def test_php_answer_with_both_tags_is_right(data: DataFolder, benches: dict[Rules, Bench]) -> None:
     problems = suite("multipl-e-php").load(data)
     problem = next(problem for problem in problems if "HumanEval_53_add" in problem.id)
     answer = "<?php\nfunction add($x, $y) {\n    return $x + $y;\n}\n?>"
@@ -124,20 +127,26 @@ def test_php_answer_with_both_tags_is_right(data, benches):
 
 
 @pytest.mark.parametrize("short", sorted(EXITS))
-def test_exit_before_the_tests_end_is_no_pass_by_strict_rules(short, data, benches):
+def test_exit_before_the_tests_end_is_no_pass_by_strict_rules(
+    short: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     code = EXITS[short].replace("func init", 'import "os"\n\nfunc init')
     assert not judged(problem, code, benches[Rules.STRICT]).is_right
 
 
 @pytest.mark.parametrize("short", ["cpp", "js", "rs"])
-def test_exit_before_the_tests_end_passes_officially_as_exit_status_0_does(short, data, benches):
+def test_exit_before_the_tests_end_passes_officially_as_exit_status_0_does(
+    short: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     assert judged(problem, EXITS[short], benches[Rules.OFFICIAL]).is_right
 
 
 @pytest.mark.parametrize("short", sorted(SILENCED))
-def test_wrong_answer_that_silences_the_tests_is_no_pass(short, data, benches):
+def test_wrong_answer_that_silences_the_tests_is_no_pass(
+    short: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     code = SILENCED[short].replace("func init", 'import "os"\n\nfunc init')
     found = judged(problem, code, benches[Rules.STRICT])
@@ -145,7 +154,9 @@ def test_wrong_answer_that_silences_the_tests_is_no_pass(short, data, benches):
 
 
 @pytest.mark.parametrize("short", sorted(ANSWERS))
-def test_function_without_a_body_is_not_right(short, data, benches):
+def test_function_without_a_body_is_not_right(
+    short: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     program = extracted("function_completion", "\n    ", problem) or problem.statement
     assert not judge_code(problem, program, benches[Rules.STRICT]).is_right
@@ -163,7 +174,9 @@ def test_function_without_a_body_is_not_right(short, data, benches):
         ("rs", "    string.len() as isize\n}\n\nfn main() {"),
     ],
 )
-def test_base_models_completion_ends_with_its_function(short, completion, data, benches):
+def test_base_models_completion_ends_with_its_function(
+    short: str, completion: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     problem = strlen_problem(short, data)
     program = extracted("function_completion", completion, problem)
     found = judge_code(problem, program or "", benches[Rules.STRICT])
@@ -171,7 +184,9 @@ def test_base_models_completion_ends_with_its_function(short, completion, data, 
 
 
 @pytest.mark.parametrize("short", ["cpp", "java", "js", "go", "rust"])
-def test_first_right_answers_of_humaneval_x_pass(short, data, benches):
+def test_first_right_answers_of_humaneval_x_pass(
+    short: str, data: DataFolder, benches: dict[Rules, Bench]
+) -> None:
     for problem in suite(f"humaneval-x-{short}").load(data)[:2]:
         assert isinstance(problem.task, ProgramTask)
         skip_without(problem.task.language)
@@ -180,11 +195,11 @@ def test_first_right_answers_of_humaneval_x_pass(short, data, benches):
         assert found.grade is Grade.PASS, (problem.id, found.failure)
 
 
-def test_answer_without_code_gives_none(data):
+def test_answer_without_code_gives_none(data: DataFolder) -> None:
     assert extracted("function", "I cannot do that.", strlen_problem("sh", data)) is None
 
 
-def test_compile_error_is_told_apart(data, benches):
+def test_compile_error_is_told_apart(data: DataFolder, benches: dict[Rules, Bench]) -> None:
     problem = strlen_problem("cpp", data)
     code = "long string_length(std::string s) {\n    return nothing;\n}"
     assert judged(problem, code, benches[Rules.STRICT]).grade is Grade.COMPILE_ERROR

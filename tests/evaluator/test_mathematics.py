@@ -43,7 +43,7 @@ def math_grade(box: str, expected: str, bench: Bench) -> Judgement:
     return grade(MathTask(expected=expected), f"So it is \\boxed{{{box}}}.", bench)
 
 
-def test_every_parity_case_has_the_harnesses_verdicts():
+def test_every_parity_case_has_the_harnesses_verdicts() -> None:
     if not PARITY.is_file():
         pytest.skip(f"the harnesses' verdicts are not here: {PARITY}")
     for row in map(json.loads, gzip.decompress(PARITY.read_bytes()).splitlines()):
@@ -73,12 +73,12 @@ def test_every_parity_case_has_the_harnesses_verdicts():
         ("__import__('os').abort()", "5", False),
     ],
 )
-def test_rllm_takes_what_its_two_graders_take(box, truth, is_right):
+def test_rllm_takes_what_its_two_graders_take(box: str, truth: str, is_right: bool) -> None:
     found = verdicts(f"<think>hm</think>It is \\boxed{{{box}}}", truth)
     assert found["rllm_deepcoder"] is is_right
 
 
-def test_rllm_gives_nothing_without_a_closing_think_tag_and_reads_only_up_to_the_next():
+def test_rllm_gives_nothing_without_a_closing_think_tag_and_reads_only_up_to_the_next() -> None:
     assert not verdicts("\\boxed{5}", "5")["rllm_deepcoder"]
     assert not verdicts("</think>hm</think>\\boxed{5}", "5")["rllm_deepcoder"]
     assert verdicts("</think>\\boxed{4} no, \\boxed{5}", "5")["rllm_deepcoder"]
@@ -89,18 +89,20 @@ def test_rllm_gives_nothing_without_a_closing_think_tag_and_reads_only_up_to_the
     ["204", "0204", "204.0", "204.", "+204", "$204$", "n = 204", "204 \\text{ minutes}",
      "\\text{204}", "204^\\circ", "\\mathbf{204}", "204 minutes"],
 )  # fmt: skip
-def test_integers_of_any_usual_form_are_read(box, benches):
+def test_integers_of_any_usual_form_are_read(box: str, benches: dict[Rules, Bench]) -> None:
     assert aime_grade(f"\\boxed{{{box}}}", benches[Rules.STRICT]) is Grade.PASS
 
 
 @pytest.mark.parametrize(
     "box", ["205", "204.5", "200+4", "204, 205", "204x", "2.04", "\\frac{408}{2}", "", "--204"]
 )
-def test_other_boxes_are_no_right_integers(box, benches):
+def test_other_boxes_are_no_right_integers(box: str, benches: dict[Rules, Bench]) -> None:
     assert aime_grade(f"\\boxed{{{box}}}", benches[Rules.STRICT]) is Grade.WRONG_ANSWER
 
 
-def test_last_box_counts_and_an_answer_without_one_has_nothing_to_grade(benches):
+def test_last_box_counts_and_an_answer_without_one_has_nothing_to_grade(
+    benches: dict[Rules, Bench],
+) -> None:
     strict = benches[Rules.STRICT]
     assert aime_grade("\\boxed{204} or \\boxed{7}", strict) is Grade.WRONG_ANSWER
     assert aime_grade("\\boxed{7} or rather \\boxed{204}", strict) is Grade.PASS
@@ -109,7 +111,9 @@ def test_last_box_counts_and_an_answer_without_one_has_nothing_to_grade(benches)
     assert integer_of("9" * 5000) is None
 
 
-def test_of_two_boxes_math_verify_reads_another_than_strict_rules_do(benches):
+def test_of_two_boxes_math_verify_reads_another_than_strict_rules_do(
+    benches: dict[Rules, Bench],
+) -> None:
     task, answer = MathTask(expected="5"), "First \\boxed{4}, but then \\boxed{5}."
     assert grade(task, answer, benches[Rules.STRICT]).is_right
     assert not grade(task, "\\boxed{5}, no: \\boxed{4}", benches[Rules.STRICT]).is_right
@@ -127,11 +131,13 @@ def test_of_two_boxes_math_verify_reads_another_than_strict_rules_do(benches):
         ("\\text{evelyn}", "\\text{Evelyn}", True),
     ],
 )
-def test_expressions_are_compared_as_mathematics(box, expected, is_right, benches):
+def test_expressions_are_compared_as_mathematics(
+    box: str, expected: str, is_right: bool, benches: dict[Rules, Bench]
+) -> None:
     assert math_grade(box, expected, benches[Rules.STRICT]).is_right is is_right
 
 
-def test_comparison_that_does_not_end_is_not_equal_and_the_next_one_is_made():
+def test_comparison_that_does_not_end_is_not_equal_and_the_next_one_is_made() -> None:
     pool = MathPool(1, cpu_seconds=1)
     found = pool.compare("math_verify", "\\boxed{9^{9^{9^{9}}}}", "5")
     assert (found.is_equal, "CPU-seconds" in found.reason or "memory" in found.reason) == (
@@ -142,7 +148,7 @@ def test_comparison_that_does_not_end_is_not_equal_and_the_next_one_is_made():
     pool.close()
 
 
-def test_deep_nesting_and_long_answers_are_wrong_and_harmless(benches):
+def test_deep_nesting_and_long_answers_are_wrong_and_harmless(benches: dict[Rules, Bench]) -> None:
     strict = benches[Rules.STRICT]
     deep = "(" * 900 + "1" + ")" * 900
     assert math_grade(deep, "2", strict).grade is Grade.WRONG_ANSWER
@@ -153,7 +159,7 @@ def test_deep_nesting_and_long_answers_are_wrong_and_harmless(benches):
     assert len(long.failure.got) <= 200
 
 
-def test_worker_that_was_killed_is_our_failure_and_no_verdict():
+def test_worker_that_was_killed_is_our_failure_and_no_verdict() -> None:
     pool = MathPool(1)
     pool.compare("math_verify", "\\boxed{5}", "5")
     (worker,) = pool._idle
@@ -165,7 +171,9 @@ def test_worker_that_was_killed_is_our_failure_and_no_verdict():
     pool.close()
 
 
-def test_reasoning_sent_apart_is_put_back_for_official_rules_only(benches):
+def test_reasoning_sent_apart_is_put_back_for_official_rules_only(
+    benches: dict[Rules, Bench],
+) -> None:
     problem = Problem(id="a", statement="", task=MathTask(expected="5", integer=True))
     aime = suite("aime2024")
 
@@ -191,7 +199,7 @@ def test_reasoning_sent_apart_is_put_back_for_official_rules_only(benches):
         ("nothing", None),
     ],
 )
-def test_box_ends_at_its_own_brace(text, box):
+def test_box_ends_at_its_own_brace(text: str, box: str | None) -> None:
     assert last_boxed(text) == box
 
 
@@ -205,12 +213,12 @@ def test_box_ends_at_its_own_brace(text, box):
         ("2\\pi r", "2πr"),
     ],
 )
-def test_latex_becomes_text(latex, text):
+def test_latex_becomes_text(latex: str, text: str) -> None:
     assert latex_text(latex) == text
 
 
 @pytest.mark.parametrize("name", ["aime2024", "aime2025", "math500"])
-def test_every_truth_is_right_when_boxed(name, benches):
+def test_every_truth_is_right_when_boxed(name: str, benches: dict[Rules, Bench]) -> None:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"the suites' data is not here: {SHARED / 'data'}")
     problems = suite(name).load(DataFolder(SHARED / "data"))

@@ -21,19 +21,19 @@ def rated(answer: str, rules: Rules) -> Grade:
 
 
 @pytest.mark.parametrize("rules", list(Rules))
-def test_blanks_around_a_line_do_not_count(rules):
+def test_blanks_around_a_line_do_not_count(rules: Rules) -> None:
     assert rated("\n        return 0;\n", rules) is Grade.PASS
     assert rated("return  0;", rules) is Grade.WRONG_ANSWER
     assert rated("  \n", rules) is Grade.NO_CODE
 
 
-def test_a_line_too_many_is_wrong_by_strict_rules_only():
+def test_a_line_too_many_is_wrong_by_strict_rules_only() -> None:
     answer = "return 0;\n    }\n"
     assert rated(answer, Rules.OFFICIAL) is Grade.PASS
     assert rated(answer, Rules.STRICT) is Grade.WRONG_ANSWER
 
 
-def test_every_gap_of_santacoder_is_asked_as_infill_and_its_line_passes():
+def test_every_gap_of_santacoder_is_asked_as_infill_and_its_line_passes() -> None:
     if not DATA.is_dir():
         pytest.skip(f"the suites' data is not here: {DATA}")
     of = suite("santacoder")
