@@ -40,6 +40,7 @@ COMPILE_EXIT, LOAD_EXIT = 65, 70
 _EXITS = {COMPILE_EXIT: Grade.COMPILE_ERROR, LOAD_EXIT: Grade.RUNTIME_ERROR}
 _SCRIPT = ".codeloop/run.sh"
 _RUNNER = ".codeloop_tests.py"
+_USED_UP = 0.8
 _SHOWN_LINES = 30
 _SHOWN_CHARACTERS = 6000
 
@@ -158,6 +159,9 @@ def _counts(output: str, word: str) -> tuple[int, int] | None:
 def _failing(task: RepositoryTask, outcome: Outcome, passed: int) -> Grade:
     if outcome.verdict is not Verdict.RUNTIME_ERROR:
         return failing_grade(outcome, task.seconds)
+    # A process of the tests that used up the time is killed alone, and its parent tells a failure.
+    if outcome.cpu_seconds >= _USED_UP * task.seconds:
+        return Grade.CPU_TIME_OUT
     wrong = Grade.PARTIAL if passed else Grade.WRONG_ANSWER
     return _EXITS.get(outcome.exit_code or 1, wrong)
 
