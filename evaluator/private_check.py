@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from evaluator.edits import render_edits
 from evaluator.errors import DataInvalid
 from evaluator.grading.bench import Bench
+from evaluator.grading.repository import PYTHON_TESTS
 from evaluator.judge import judge_code
 from evaluator.judgement import Grade
 from evaluator.private_files import Row, problem_files, problem_rows, suite_row
@@ -193,20 +194,15 @@ def _check_project(row: Row, table: ProblemTable, folder: Path) -> Iterator[Find
         if not place.is_dir():
             yield _at(row, table, ["repository"], f"there is no folder {place}")
     words = (table.command or "").split()
-    if words[:1] == ["codeloop-tests"] and table.files is not None:
-        for path in words[1:]:
-            if path not in table.files:
-                yield _at(row, table, ["command"], f"there is no file {path} among files")
-        if not words[1:]:
-            yield _at(row, table, ["command"], "codeloop-tests needs the names of test files")
+    if words[:1] != [PYTHON_TESTS]:
+        return
+    if not words[1:]:
+        yield _at(row, table, ["command"], f"{PYTHON_TESTS} needs the names of test files")
     for path in words[1:]:
+        if table.files is not None and path not in table.files:
+            yield _at(row, table, ["command"], f"there is no file {path} among files")
         if path in (table.editable or ()):
-            yield _at(
-                row,
-                table,
-                ["editable"],
-                f"{path} is run by the command: an answer may not change it",
-            )
+            yield _at(row, table, ["editable"], f"{path} holds tests: an answer may not change it")
 
 
 def _at(row: Row, table: ProblemTable, path: list[str | int], message: str) -> Finding:
