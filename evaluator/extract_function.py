@@ -32,6 +32,8 @@ class Syntax:
     mains: str = r"(?!)"
 
 
+_GO_PROSE = re.compile(r'"(?:\\.|[^"\\\n])*"|`[^`]*`|//[^\n]*|/\*.*?\*/', re.DOTALL)
+"""Texts and comments, in which a package's name is only a word."""
 _TYPED = r"\s*(?!return\b|else\b|throw\b)(?:[\w:<>,.&*?\[\] ]+[\s&*>\]])?{}\s*\("
 _SCRIPT = r"\s*(?:export\s+)?(?:(?:async\s+)?function\s+{}\b|(?:const|let|var)\s+{}\s*[:=])"
 SYNTAXES = {
@@ -190,5 +192,6 @@ def _go_program(lines: list[str], problem: Problem) -> str:
 
 def go_imports(paths: set[str], text: str) -> str:
     """The lines that import what of the paths is used in a text."""
-    used = [path for path in sorted(paths) if re.search(rf"\b{path.rpartition('/')[2]}\.", text)]
+    code = _GO_PROSE.sub("", text)
+    used = [path for path in sorted(paths) if re.search(rf"\b{path.rpartition('/')[2]}\.", code)]
     return "".join(f'import "{path}"\n' for path in used)

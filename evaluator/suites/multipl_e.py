@@ -12,6 +12,9 @@ Strict rules want proof that the tests came to their end (see `evaluator.suites.
 before them is exit status 0, and passes officially. C# ends with 0 after a failed Debug.Assert, so
 the tests' assertions are made to end it. Python is graded as HumanEval is.
 
+Defects of the data: PHP's HumanEval_23_strlen redefines a function of the language, and the tests of
+JavaScript's HumanEval_51_remove_vowels break a text over two lines; neither can pass anywhere.
+
 Source: deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval at 2f9fd85; nuprl/MultiPL-E. The licence
 forbids training on the data.
 """
