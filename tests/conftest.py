@@ -3,6 +3,9 @@
 import importlib.util
 import pathlib
 import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,3 +30,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu") is not None:
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU here"))
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Any]:
+    """An `Endpoint` of endpoint.py; the tests' folders are no packages."""
+    spec = importlib.util.spec_from_file_location("endpoint", ROOT / "tests" / "endpoint.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # A frozen dataclass looks its module up by name.
+    sys.modules["endpoint"] = module
+    spec.loader.exec_module(module)
+    with module.Endpoint() as served:
+        yield served
