@@ -11,6 +11,7 @@ first_function  the same of the first block in the language, as DeepSeek's scrip
 function_completion  the statement and the text up to the first stop text, the function closed
 completion    the problem's statement and the text after it, as base models go on
 infill        prefix, text and suffix; the text cut where the suffix begins to be repeated
+infill_raw    the same without a cut
 livecodebench what lies between the last two lines with a fence
 rllm          the last whole fenced block of DeepCoder's reward: no CRLF, no tag but one word
 evalplus      EvalPlus' sanitize: the longest run of lines that is Python, then what is reachable
@@ -28,6 +29,9 @@ from evaluator.errors import UsageRefused
 from evaluator.extract_evalplus import sanitized
 from evaluator.extract_function import completed, defines, whole_program
 from evaluator.problem import CallTask, CheckTask, FunctionTask, Problem
+
+_REPEATED_CHARACTERS = 40
+"""So much of the suffix in a completion is the suffix, written once more."""
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*$")
 _TAGS = {
@@ -165,7 +169,15 @@ def _blocks_or_all(text: str, problem: Problem) -> list[str]:
 
 def _infill(text: str, problem: Problem) -> str | None:
     prefix, suffix = str(problem.notes["prefix"]), str(problem.notes["suffix"])
+    start = suffix.lstrip("\n")[:_REPEATED_CHARACTERS]
+    if len(start) == _REPEATED_CHARACTERS and start in text:
+        # What comes before the repetition keeps its own line break.
+        text = text[: text.index(start)].removesuffix("\n" * suffix.startswith("\n"))
     return prefix + text + suffix
+
+
+def _infill_raw(text: str, problem: Problem) -> str | None:
+    return str(problem.notes["prefix"]) + text + str(problem.notes["suffix"])
 
 
 def _livecodebench(text: str, _problem: Problem) -> str | None:
@@ -195,6 +207,7 @@ RULES: dict[str, Callable[[str, Problem], str | None]] = {
     "function_completion": completed,
     "completion": _completion,
     "infill": _infill,
+    "infill_raw": _infill_raw,
     "livecodebench": _livecodebench,
     "rllm": _rllm,
     "evalplus": _evalplus,

@@ -127,9 +127,10 @@ class Sandbox:
         as far as it came: a program that fails to load has one, with that failure. Values are
         claims of the program: compare them with what only you know.
 
-        in_turn_seconds: all calls in one process, one after the other, each with this CPU time, up
-        to the first that fails; limits then hold for all of it together, and what calls print is
-        not kept. Hundreds of times faster for calls of microseconds.
+        in_turn_seconds: all calls in one process, one after the other, each with this CPU time and
+        2 s and three times that by the clock, up to the first that fails; limits then hold for all
+        of it together, and what calls print is not kept. Hundreds of times faster for calls of
+        microseconds.
         """
         if self._remote is not None:
             raise SandboxUnavailable("calls are not offered by remote nodes: run programs instead")

@@ -1,9 +1,13 @@
 """The table of suites: name → the module that defines it; a module is imported when it is asked for."""
 
+import datetime as dt
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from evaluator.errors import UnknownSuite
+from evaluator.data import DataFolder
+from evaluator.errors import UnknownSuite, UsageRefused
+from evaluator.problem import Problem
 from evaluator.suite import Suite
 
 SUITES: dict[str, str] = {
@@ -14,6 +18,16 @@ SUITES: dict[str, str] = {
     "mbpp": "evaluator.suites.mbpp:MBPP",
     "mbpp-sanitized": "evaluator.suites.mbpp:MBPP_SANITIZED",
     "mbpp+": "evaluator.suites.mbpp:MBPP_PLUS",
+    "livecodebench": "evaluator.suites.livecodebench:RELEASE_V5",
+    "livecodebench-v6": "evaluator.suites.livecodebench:RELEASE_V6",
+    "livecodebench-leetcode": "evaluator.suites.livecodebench:LEETCODE_PART",
+    "livecodebench-samples": "evaluator.suites.livecodebench:SAMPLES",
+    "leetcode-dataset": "evaluator.suites.leetcode:LEETCODE_DATASET",
+    "leetcode-contest": "evaluator.suites.leetcode:LEETCODE_CONTEST",
+    "humaneval-infilling-single": "evaluator.suites.infilling:SINGLE",
+    "humaneval-infilling-multi": "evaluator.suites.infilling:MULTI",
+    "humaneval-infilling-span": "evaluator.suites.infilling:SPAN",
+    "humaneval-infilling-span-light": "evaluator.suites.infilling:SPAN_LIGHT",
     "quixbugs": "evaluator.suites.quixbugs:QUIXBUGS",
     "aider-polyglot": "evaluator.suites.polyglot:POLYGLOT",
     "aider-polyglot-python": "evaluator.suites.polyglot:PYTHON",
@@ -58,7 +72,12 @@ SUITES: dict[str, str] = {
 
 
 def suite(name: str) -> Suite:
-    """The suite of a name. Raises UnknownSuite."""
+    """The suite of a name, or its problems in a window: livecodebench@2024-08-01..2025-02-01.
+
+    The window has its first day in it and not its last; either may be left out. Raises
+    UnknownSuite, UsageRefused.
+    """
+    name, _, window = name.partition("@")
     try:
         module, _, attribute = SUITES[name].partition(":")
     except KeyError:
@@ -67,7 +86,27 @@ def suite(name: str) -> Suite:
             " named with a slash, such as ./my_suite"
         ) from None
     found: Suite = getattr(importlib.import_module(module), attribute)
-    return found
+    return in_window(found, window) if window else found
+
+
+def in_window(whole: Suite, window: str) -> Suite:
+    """The suite's problems of a window of dates; those without a date are left out."""
+    first, dots, last = window.partition("..")
+    try:
+        start = dt.date.fromisoformat(first) if first else dt.date.min
+        end = dt.date.fromisoformat(last) if last else dt.date.max
+    except ValueError:
+        dots = ""
+    if not dots:
+        raise UsageRefused(
+            f"the window {window!r} of {whole.name} is none: write two days, as in"
+            f" {whole.name}@2024-08-01..2025-02-01"
+        )
+
+    def load(data: DataFolder) -> Sequence[Problem]:
+        return [one for one in whole.load(data) if one.date and start <= one.date < end]
+
+    return replace(whole, name=f"{whole.name}@{window}", load=load)
 
 
 def suites() -> Iterator[Suite]:

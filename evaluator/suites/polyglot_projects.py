@@ -24,6 +24,7 @@ from evaluator.problem import RepositoryTask
 UNAVAILABLE: Mapping[str, str] = {
     "go/counter": "asks for tests, and comes with none: nothing could be wrong",
     "cpp/gigasecond": "needs Boost",
+    "cpp/meetup": "needs Boost",
     "java/hangman": "needs the library RxJava",
     "java/mazy-mice": "its tests need AssertJ 3.17 or later",
     "java/rest-api": "needs the library org.json",

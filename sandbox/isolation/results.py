@@ -28,7 +28,7 @@ def read_calls(content: bytes, job: Job, whole: Outcome) -> Iterator[CallOutcome
 
 def _unfinished(whole: Outcome) -> CallOutcome:
     """The call in which the program ended."""
-    if whole.signal == signal.SIGPROF:
+    if whole.signal in (signal.SIGPROF, signal.SIGALRM):
         return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=whole.cpu_seconds)
     if whole.verdict is not Verdict.OK:
         return CallOutcome(

@@ -92,18 +92,22 @@ class Calls:
             os.dup2(null, standard)
         seconds = self._asked["cpu_seconds"]
         clock, encode, pack = time.perf_counter, values.encode, TURN.pack
-        set_timer, timer = signal.setitimer, signal.ITIMER_PROF
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        set_timer, timer, sleep_timer = signal.setitimer, signal.ITIMER_PROF, signal.ITIMER_REAL
+        sleep_seconds = 2 + 3 * seconds
+        for number in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(number, signal.SIG_DFL)
         held: list[bytes] = []
         size, told_at = 0, clock()
         try:
             function = eval(self._asked["function"], self._names)
             for arguments in self._asked["arguments"]:
                 set_timer(timer, seconds)
+                set_timer(sleep_timer, sleep_seconds)
                 began = clock()
                 value = function(*arguments)
                 ended = clock()
                 set_timer(timer, 0)
+                set_timer(sleep_timer, 0)
                 content = encode(value)
                 held += (pack(RETURNED, ended - began, len(content)), content)
                 size += len(content)
@@ -112,6 +116,7 @@ class Calls:
                     held, size, told_at = [], 0, clock()
         except BaseException as error:  # noqa: BLE001  # the program's own, SystemExit included
             set_timer(timer, 0)
+            set_timer(sleep_timer, 0)
             content = _said(error)
             held += (pack(THREW, 0.0, len(content)), content)
         self._write(b"".join(held))
