@@ -38,6 +38,7 @@ def data() -> DataFolder:
     return DataFolder(DATA)
 
 
+@pytest.mark.data
 @pytest.mark.parametrize(
     ("rating", "percent"), [(1791, 92.7), (1991, 96.1), (1918, 94.9), (1948, 95.4), (1658, 88.5)]
 )
@@ -138,6 +139,7 @@ def test_standings_are_read_and_a_wrong_row_is_named(tmp_path: Path) -> None:
         read_standings(file)
 
 
+@pytest.mark.data
 def test_the_suite_groups_problems_by_contest_and_hides_tags_unless_asked(data: DataFolder) -> None:
     problems = CODEFORCES.load(data)
     assert len(problems) == 408

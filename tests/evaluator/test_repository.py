@@ -171,7 +171,7 @@ def test_a_cheat_does_not_pass(name: str, task: RepositoryTask, bench: Bench) ->
         ("def minutes(:\n", Grade.COMPILE_ERROR),
         ("def hours(): pass\n", Grade.RUNTIME_ERROR),
         ("while True: pass\n", Grade.CPU_TIME_OUT),
-            ],
+    ],
 )
 def test_how_an_answer_fails_is_told_apart(
     code: str, expected: Grade, task: RepositoryTask, bench: Bench
@@ -245,6 +245,7 @@ def as_it_is(problem: Problem) -> str:
     return render_edits({path: task.files[path] for path in task.editable if path in task.files})
 
 
+@pytest.mark.data
 def test_every_mended_quixbugs_program_passes_and_every_buggy_one_fails(bench: Bench) -> None:
     problems = QUIXBUGS.load(loaded(QUIXBUGS_FILE.path, "QuixBugs"))
     assert len(problems) == 40
@@ -256,6 +257,7 @@ def test_every_mended_quixbugs_program_passes_and_every_buggy_one_fails(bench: B
             assert not judge_code(problem, as_it_is(problem), bench).is_right, problem.id
 
 
+@pytest.mark.data
 def test_every_python_exercise_passes_with_its_example_and_fails_as_it_is(bench: Bench) -> None:
     problems = POLYGLOT.load(loaded(POLYGLOT_FILE.path, "the exercises"))
     python = [problem for problem in problems if problem.language == "python"]
@@ -266,6 +268,9 @@ def test_every_python_exercise_passes_with_its_example_and_fails_as_it_is(bench:
         assert not judge_code(problem, as_it_is(problem), bench).is_right, problem.id
 
 
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("name", "tool"),
     [
@@ -291,6 +296,7 @@ def test_an_exercise_of_each_language_is_told_right_from_wrong(
     assert not judge_code(problem, as_it_is(problem), bench).is_right
 
 
+@pytest.mark.data
 def test_an_example_is_never_shown() -> None:
     problems = POLYGLOT.load(loaded(POLYGLOT_FILE.path, "the exercises"))
     for problem in problems:
@@ -303,6 +309,7 @@ def test_an_example_is_never_shown() -> None:
         assert not (is_long and right is not None and repr(right[-200:])[1:-1] in asked), problem.id
 
 
+@pytest.mark.data
 def test_the_second_try_sees_what_the_tests_said(bench: Bench) -> None:
     problems = QUIXBUGS.load(loaded(QUIXBUGS_FILE.path, "QuixBugs"))
     (problem,) = (problem for problem in problems if problem.id == "flatten")
