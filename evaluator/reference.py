@@ -18,14 +18,14 @@ from sandbox.outcome import Verdict
 from sandbox.program import MIB, Limits, Program
 from sandbox.worker.values import decode
 
-_FORMAT = b"1"
+_FORMAT = b"2"
 _LIMITS = Limits(cpu_seconds=600, memory_bytes=4096 * MIB, output_bytes=512 * MIB)
 _CALL_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """One entry a call. encoded: see sandbox.worker.values. seconds: what the reference took."""
+    """One entry a call. encoded: see sandbox.worker.values. seconds: CPU time of the reference."""
 
     encoded: tuple[bytes, ...]
     seconds: tuple[float, ...]
@@ -60,7 +60,7 @@ def _run(bench: Bench, reference: str, function: str, calls: Sequence[tuple[Any,
         )
     return Expected(
         encoded=tuple(one.encoded for one in results),
-        seconds=tuple(one.wall_seconds for one in results),
+        seconds=tuple(one.cpu_seconds for one in results),
     )
 
 

@@ -128,7 +128,7 @@ class Sandbox:
         claims of the program: compare them with what only you know.
 
         in_turn_seconds: all calls in one process, one after the other, each with this CPU time and
-        2 s and three times that by the clock, up to the first that fails; limits then hold for all
+        5 s and five times that by the clock, up to the first that fails; limits then hold for all
         of it together, and what calls print is not kept. Hundreds of times faster for calls of
         microseconds.
         """

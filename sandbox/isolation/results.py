@@ -72,7 +72,7 @@ def _in_turn(content: bytes) -> Iterator[CallOutcome]:
         body = content[at : at + size]
         at += size
         if kind == RETURNED:
-            yield CallOutcome(verdict=Verdict.OK, encoded=body, wall_seconds=seconds)
+            yield CallOutcome(verdict=Verdict.OK, encoded=body, cpu_seconds=seconds)
         else:
             yield _raised(body)
 

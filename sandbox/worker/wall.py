@@ -36,6 +36,8 @@ class Wall:
 
     def build(self) -> bool:
         """Enter the new root. Returns whether it has a /proc of its own."""
+        # Whoever started us may keep new files to himself; these are for another user.
+        os.umask(0o022)
         # A folder that exists everywhere is the mount point; nobody outside sees what is on it.
         root = "/tmp"
         flags = kernel.MS_NOSUID | kernel.MS_NODEV
