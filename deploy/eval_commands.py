@@ -4,6 +4,7 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from deploy.cli import DeferredCommand
 
@@ -11,6 +12,7 @@ COMMANDS = {
     "run": ("deploy.eval_run:run", "Sample a model on suites, grade, and report. The default."),
     "list": ("deploy.eval_suites:list_suites", "The suites: rows, licence, and what is here."),
     "show": ("deploy.eval_suites:show", "One suite, or one of its problems, in full."),
+    "fetch": ("deploy.eval_fetch:fetch", "Get suites' files from their public sources."),
     "selftest": ("deploy.eval_selftest:selftest", "Grade a suite's own right and wrong answers."),
     "parity": ("deploy.eval_parity:parity", "Compare our verdicts with the official harnesses'."),
     "regrade": ("deploy.eval_regrade:regrade", "Grade stored or foreign samples, without a model."),
@@ -22,6 +24,8 @@ COMMANDS = {
     "new": ("deploy.eval_new:new", "Scaffold a private suite of your own."),
     "validate": ("deploy.eval_new:validate", "Check a private suite, line by line."),
 }
+
+USAGE, CLICK_USAGE = 1, 2
 
 
 class EvalCommands(TyperGroup):
@@ -35,6 +39,15 @@ class EvalCommands(TyperGroup):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["run", *args]
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            # Here 2 is a run that failed, as gates in pipelines expect.
+            if getattr(error, "exit_code", 0) == CLICK_USAGE:
+                error.exit_code = USAGE
+            raise
 
 
 app = typer.Typer(

@@ -118,8 +118,9 @@ def _of_run(
                 f"{source} has no suite {name!r}: it has {', '.join(manifest['suites'])}"
             )
         facts = manifest["suites"][name]
-        problems = loaded(suite_named(name), data)
-        found = in_mode(suite_named(name), facts["sampling"].get("mode"), problems[0])
+        suite = suite_named(name, source=str(facts.get("source") or ""))
+        problems = loaded(suite, data)
+        found = in_mode(suite, facts["sampling"].get("mode"), problems[0])
         asked[name] = found, {problem.id: problem for problem in problems}
         new = {
             "grader": GRADER_VERSION,
@@ -158,6 +159,7 @@ def _of_file(
     if not name:
         raise UsageRefused(f"{source} is a file of samples: name their suite with --suite")
     asking = ask_suite(suite_named(name), data, sampling=Sampling())
+    name = asking.suite.name
     samples = read_samples(source, name, asking.problems)
     problems = {problem.id: problem for problem in asking.problems}
     manifest = manifest_of(

@@ -53,11 +53,9 @@ class LitellmCompleter:
             lambda: self._ask(prompt, sampling)
         )
         choice, usage = answer.choices[0], getattr(answer, "usage", None)
-        message = getattr(choice, "message", choice)
-        text = getattr(message, "content", None) if message is not choice else choice.text
-        reasoning = getattr(message, "reasoning_content", None) or getattr(
-            message, "reasoning", None
-        )
+        said = choice.message if isinstance(prompt, Chat) else choice
+        text = said.content if isinstance(prompt, Chat) else choice.text
+        reasoning = getattr(said, "reasoning_content", None) or getattr(said, "reasoning", None)
         return Completion(
             text=text or "",
             reasoning=reasoning or "",

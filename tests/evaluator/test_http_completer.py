@@ -25,8 +25,8 @@ async def client(endpoint: Any) -> AsyncIterator[Client]:
     made = []
 
     def make(**options: Any) -> HttpCompleter:
-        options = {"model": "tiny", "patience": AT_ONCE} | options
-        made.append(HttpCompleter(endpoint.url, **options))
+        chosen: dict[str, Any] = {"model": "tiny", "patience": AT_ONCE} | options
+        made.append(HttpCompleter(endpoint.url, **chosen))
         return made[-1]
 
     yield make

@@ -62,8 +62,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def asking(suite: Suite = SUITE, n: int = 3, **options: Any) -> Asking:
-    options = {"sampling": SAMPLING, "num_samples": n} | options
-    return ask_suite(suite, DataFolder(pathlib.Path("nowhere")), **options)
+    asked: dict[str, Any] = {"sampling": SAMPLING, "num_samples": n} | options
+    return ask_suite(suite, DataFolder(pathlib.Path("nowhere")), **asked)
 
 
 @pytest.fixture
