@@ -24,6 +24,8 @@ FILE = SourceFile(
     path="cruxeval/cruxeval.jsonl.gz",
     url="https://github.com/facebookresearch/cruxeval/raw/main/data/cruxeval.jsonl",
     sha256="2ae4f80997610f7422b66e585e79319f06ff1f6b34d7730f117e84034a503317",
+    rows_sha256="5060035a01e2b22b369c2d5c8679f4c85aa3f2602bab0b70f531c615169641af",
+    download="https://raw.githubusercontent.com/facebookresearch/cruxeval/main/data/cruxeval.jsonl",
     rows=800,
 )
 _TASKS = {

@@ -29,24 +29,32 @@ HUMANEVAL_FILE = SourceFile(
     path="humaneval/HumanEval.jsonl.gz",
     url="https://github.com/openai/human-eval/raw/master/data/HumanEval.jsonl.gz",
     sha256="18676e28d1f539d6c54e15875ca67dfee4d53efa7ab641b30330df6b8c39352c",
+    rows_sha256="9345bdf84c12086d808c671a8f61f2fa89353e1c147804ec9c2223102d7dadc3",
+    download="https://raw.githubusercontent.com/openai/human-eval/master/data/HumanEval.jsonl.gz",
     rows=164,
 )
 PLUS_FILE = SourceFile(
     path="humaneval_plus/HumanEvalPlus.jsonl.gz",
     url=_RELEASE,
     sha256="2caa43554458f258441d25afff1c01b1a7ecac395b0c135a18a896fed8ccb272",
+    rows_sha256="c7b62636d76dc7a462e6928996c1193850ab899411be9eb5000eb01d93e51e9d",
+    download="https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus.jsonl.gz",
     rows=164,
 )
 NO_EXTREME_FILE = SourceFile(
     path="humaneval_plus/HumanEvalPlus-NoExtreme.jsonl.gz",
     url=_RELEASE,
     sha256="6e541bc7203e4987da6dba26088de54696b9eea92f901d01754e30d7977903f6",
+    rows_sha256="766bd0ee8ac6efeee8c304f28034273e1bd694f76483de4b5bb22e439ee811cb",
+    download="https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus-NoExtreme.jsonl.gz",
     rows=164,
 )
 MINI_FILE = SourceFile(
     path="humaneval_plus/HumanEvalPlus-Mini.jsonl.gz",
     url=_RELEASE,
     sha256="126a831fa6798daca7ef1089ea09a603d7ca4c8aec10eb889dd6c229b02885a5",
+    rows_sha256="381774b43e8eee6754db12703d21d42a6a1203f2981ce2fb9337a35e7010355e",
+    download="https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus-Mini.jsonl.gz",
     rows=164,
 )
 

@@ -70,7 +70,10 @@ LEETCODE = SourceFile(
 
 def _release(number: int) -> tuple[SourceFile, ...]:
     names = ["test.jsonl", *(f"test{part}.jsonl" for part in range(2, number + 1))]
-    return tuple(SourceFile(path=f"livecodebench/{name}", url=f"{_HUB}/{name}") for name in names)
+    return tuple(
+        SourceFile(path=f"livecodebench/{name}", url=f"{_HUB}/{name}", download=f"{_HUB}/{name}")
+        for name in names
+    )
 
 
 def load_release(files: Sequence[SourceFile], data: DataFolder) -> Sequence[Problem]:

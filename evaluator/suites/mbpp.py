@@ -26,24 +26,32 @@ MBPP_FILE = SourceFile(
     path="mbpp/mbpp.jsonl.gz",
     url="https://github.com/google-research/google-research/tree/master/mbpp",
     sha256="edd6838ae6623912908b2f29bd64f8478a9e87587fda9818536a945253ef2e11",
+    rows_sha256="6295dfbe170c493be0fc8dac09a57714d5cbc7136bd3a8996d0f95dec6cd870e",
+    download="https://raw.githubusercontent.com/google-research/google-research/master/mbpp/mbpp.jsonl",
     rows=974,
 )
 SANITIZED_FILE = SourceFile(
     path="mbpp/sanitized-mbpp.jsonl.gz",
     url="https://github.com/google-research/google-research/tree/master/mbpp",
     sha256="bd83b88cc5d44008185ab789fbcdfbfefd96527fc653672428622e56e661d88e",
+    rows_sha256="0478255eb591508802588ee8989b4b4760a6e295ca5e0dec9b7db9efed4a636d",
+    download="https://raw.githubusercontent.com/google-research/google-research/master/mbpp/sanitized-mbpp.json",
     rows=427,
 )
 PLUS_FILE = SourceFile(
     path="mbpp_plus/MbppPlus.jsonl.gz",
     url=_RELEASE,
     sha256="8dc8bdc22eaf5194ba5e8c574be6db5eca806d246dfdc27202d49f657ac847ef",
+    rows_sha256="cb088ea309f08b1d161ff85fac8a367c4366006c5ae64add122c738f7f5f57d4",
+    download="https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0/MbppPlus.jsonl.gz",
     rows=378,
 )
 NO_EXTREME_FILE = SourceFile(
     path="mbpp_plus/MbppPlus-NoExtreme.jsonl.gz",
     url=_RELEASE,
     sha256="a73e74a2dc017b551a25da2467fa375eb57167c322f68420a8491fbb57fc1fa5",
+    rows_sha256="b48e097c65d5461f274bdc0853f7f1aaf9cbbc486ac1addfe5356c4474b77e62",
+    download="https://github.com/evalplus/mbppplus_release/releases/download/v0.2.0/MbppPlus-NoExtreme.jsonl.gz",
     rows=378,
 )
 EVALUATION_IDS = range(11, 511)
