@@ -145,9 +145,9 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """The machine that samples are graded on."""
+    """The machine that samples are graded on: its kind, never its name or its kernel's build."""
     return {
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
