@@ -72,7 +72,9 @@ def run(
     ] = "",
     key: Annotated[
         str,
-        typer.Option(envvar="CODELOOP_API_KEY", help="API key; better in the environment."),
+        typer.Option(
+            envvar=["CODELOOP_KEY", "CODELOOP_API_KEY"], help="API key; better in the environment."
+        ),
     ] = "",
     lane: Annotated[
         str, typer.Option(help="Lane of a codeloop server, such as eval; else the key's first.")
