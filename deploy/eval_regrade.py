@@ -15,6 +15,8 @@ from evaluator.foreign import Format, read_samples, write_samples
 from evaluator.journal import MANIFEST, Journal, read_manifest, read_records, write_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evaluator.data import DataFolder
     from evaluator.grading.bench import Bench
     from evaluator.journal import Sample
@@ -105,9 +107,8 @@ def _of_run(
 ) -> "tuple[list[Row], dict[str, Any]]":
     """A run's samples, and its manifest as it is after the grading."""
     from deploy.eval_bench import suite_named
-    from evaluator.asking import in_mode, loaded, tasks_digest
+    from evaluator.asking import in_mode, loaded
     from evaluator.judge import GRADER_VERSION
-    from evaluator.recipe import recipe
 
     manifest, rules = read_manifest(source), graders.rules.value
     names = [only] if only else list(manifest["suites"])
@@ -120,31 +121,40 @@ def _of_run(
         facts = manifest["suites"][name]
         suite = suite_named(name, source=str(facts.get("source") or ""))
         problems = loaded(suite, data)
-        found = in_mode(suite, facts["sampling"].get("mode"), problems[0])
-        asked[name] = found, {problem.id: problem for problem in problems}
-        new = {
-            "grader": GRADER_VERSION,
-            "data": data.digest(found.files)[:16] if found.files else "",
-        }
-        new["tasks"] = tasks_digest(problems)[:16]
-        facts["recipes"][rules] = recipe(facts["recipes"][rules]["parts"] | new)
-        if rules == manifest["rules"]:
-            facts["recipe"] = facts["recipes"][rules]
+        suite = in_mode(suite, facts["sampling"].get("mode"), problems[0])
+        asked[name] = suite, {problem.id: problem for problem in problems}
+        _renew_recipe(facts, rules, manifest["rules"], data.digest(suite.files), problems)
     note = {"time": _now().isoformat(timespec="seconds"), "rules": rules, "grader": GRADER_VERSION}
     note["command"] = list(command_without_keys(sys.argv))
     manifest.setdefault("regraded", []).append(note)
+    samples = (record.sample for record in read_records(source, rules))
     rows = []
-    for record in read_records(source, rules):
-        sample = record.sample
-        if sample.suite in asked:
-            found, by_id = asked[sample.suite]
-            if sample.problem not in by_id:
-                raise DataInvalid(
-                    f"{source} has samples of {sample.problem!r}, which suite {sample.suite} does not"
-                    " have any more: name the data that it was run on with --data"
-                )
-            rows.append((found, by_id[sample.problem], sample))
+    for sample in samples:
+        if sample.suite not in asked:
+            continue
+        suite, by_id = asked[sample.suite]
+        if sample.problem not in by_id:
+            raise DataInvalid(
+                f"{source} has samples of {sample.problem!r}, which suite {sample.suite} does not"
+                " have any more: name the data that it was run on with --data"
+            )
+        rows.append((suite, by_id[sample.problem], sample))
     return rows, manifest
+
+
+def _renew_recipe(
+    facts: dict[str, Any], rules: str, main_rules: str, data: str, problems: "Sequence[Problem]"
+) -> None:
+    """Have a suite's recipe say by which grader and data its samples are graded now."""
+    from evaluator.asking import tasks_digest
+    from evaluator.judge import GRADER_VERSION
+    from evaluator.recipe import graded_by, recipe
+
+    parts = facts["recipes"][rules]["parts"]
+    new = graded_by(GRADER_VERSION, data if facts["files"] else "", tasks_digest(problems))
+    facts["recipes"][rules] = recipe(parts | new)
+    if rules == main_rules:
+        facts["recipe"] = facts["recipes"][rules]
 
 
 def _of_file(

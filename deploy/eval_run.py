@@ -1,7 +1,6 @@
 """`codeloop eval run`: sample a model on suites, grade, and print the table."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.invocation import invocation
-from evaluator.errors import EndpointFailed, GraderUnavailable, JournalBroken, UsageRefused
+from evaluator.errors import EndpointFailed, GraderUnavailable, JournalBroken
 from evaluator.presets import PRESETS, preset
 from sandbox.errors import SandboxError
 
@@ -132,6 +131,7 @@ def run(
     codeloop eval livecodebench --model openai/gpt-4o --preset livecodebench
     """
     from deploy.eval_bench import bench, data_folder, suite_named
+    from deploy.eval_endpoint import completer_of
     from deploy.eval_results import print_table
     from deploy.eval_session import Session
     from evaluator.asking import Choice, ask_suite
@@ -144,43 +144,43 @@ def run(
         max_tokens=max_tokens or drawn.max_tokens,
         seed=seed,
     )
+    wanted_ids = tuple(name for name in ids.split(",") if name)
     settings = invocation(ctx).settings
-    wanted = [suite_named(name) for name in dict.fromkeys(suites)]
-    with failures_are_2():
-        folder = data_folder(settings, data, is_checked=not unverified_data)
-        askings = [
-            ask_suite(
-                suite,
-                folder,
-                sampling=sampling,
-                mode=None if mode is None else mode.value,
-                num_samples=n or drawn.num_samples,
-                choice=Choice(
-                    ids=tuple(i for i in ids.split(",") if i), languages=language or (), limit=limit
-                ),
-                system_prompt=drawn.system_prompt,
-            )
-            for suite in wanted
-        ]
-        with bench(settings, rules.value) as graders:
-            session = Session(
-                askings=askings,
-                bench=graders,
-                runs=Path(settings.evaluator.runs).expanduser(),
-                out=out,
-                is_resumed=resume,
-                preset=preset_name,
-                concurrency=concurrency,
-                command=command_without_keys(sys.argv),
-            )
-            asked = _completer(model, model_name, key, lane, patience, is_stream=stream)
-            run_folder, done = _finish(session, asked)
+    folder = data_folder(settings, data, is_checked=not unverified_data)
+    askings = [
+        ask_suite(
+            suite_named(name),
+            folder,
+            sampling=sampling,
+            mode=None if mode is None else mode.value,
+            num_samples=n or drawn.num_samples,
+            choice=Choice(ids=wanted_ids, languages=language or (), limit=limit),
+            system_prompt=drawn.system_prompt,
+        )
+        for name in dict.fromkeys(suites)
+    ]
+    completer = completer_of(
+        model, name=model_name, key=key, lane=lane, patience_seconds=patience, streams=stream
+    )
+    with failures_are_2(), bench(settings, rules.value) as graders:
+        session = Session(
+            askings=askings,
+            bench=graders,
+            runs=Path(settings.evaluator.runs).expanduser(),
+            out=out,
+            is_resumed=resume,
+            preset=preset_name,
+            concurrency=concurrency,
+            command=command_without_keys(sys.argv),
+        )
+        run_folder, done = _finish(session, completer)
     print_table(run_folder, rules.value)
     typer.echo(f"next: codeloop eval report {run_folder} --format html --out report.html")
     if done.infrastructure > max_infrastructure / 100:
         _say(
             f"our host or the endpoint failed at {done.infrastructure:.1%} of the samples, more than"
-            f" --max-infrastructure {max_infrastructure:g} %: go on with --out {run_folder} --resume"
+            f" --max-infrastructure {max_infrastructure:g} %: go on with --out {run_folder} --resume."
+            f" {done.last_failure}"
         )
         raise typer.Exit(RUN_ERROR)
 
@@ -218,30 +218,6 @@ def _stop_once(
     loop.remove_signal_handler(number)
     _say("stopping: programs under way end first; once more to leave them")
     task.cancel()
-
-
-def _completer(
-    model: str, name: str, key: str, lane: str, patience_seconds: float, *, is_stream: bool
-) -> "Completer":
-    from evaluator.retry import Patience
-
-    patience = Patience(seconds=patience_seconds)
-    if model.startswith(("http://", "https://")):
-        from evaluator.http_completer import HttpCompleter
-
-        return HttpCompleter(
-            model, model=name, key=key, lane=lane, streams=is_stream, patience=patience
-        )
-    if "/" not in model:
-        raise UsageRefused(
-            f"--model {model!r} is neither a URL nor PROVIDER/MODEL: name one such as"
-            " http://127.0.0.1:8000/v1 or openai/gpt-4o"
-        )
-    # Else its import fetches a list of prices from the network.
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    from evaluator.litellm_completer import LitellmCompleter
-
-    return LitellmCompleter(model, key=key, patience=patience)
 
 
 def command_without_keys(words: Sequence[str]) -> tuple[str, ...]:

@@ -10,13 +10,15 @@ from evaluator.judgement import Grade
 class Progress:
     """Samples are first tries; second ones are in the tokens only.
 
-    num_before: samples that a run which is resumed had already. num_failed: those without an answer.
+    num_before: samples that a run which is resumed had already. num_failed: those without an answer;
+    last_failure: why the last of them has none.
     """
 
     num_samples: int
     num_before: int = 0
     num_sampled: int = 0
     num_failed: int = 0
+    last_failure: str = ""
     grades: Mapping[Grade, int] = field(default_factory=dict)
     completion_tokens: int = 0
     elapsed_seconds: float = 0.0

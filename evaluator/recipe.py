@@ -26,10 +26,8 @@ def recipe_parts(asking: Asking, rules: Rules) -> dict[str, Any]:
         chosen = f"{len(asking.problems)} of {asking.num_problems}, ids {ids}"
     return {
         "suite": suite.name,
-        "data": asking.data[:_DIGEST_CHARACTERS],
         "problems": chosen,
         "prompts": asking.prompts[:_DIGEST_CHARACTERS],
-        "tasks": asking.tasks[:_DIGEST_CHARACTERS],
         "mode": asking.mode,
         "samples": asking.num_samples,
         "temperature": sampling.temperature,
@@ -38,7 +36,16 @@ def recipe_parts(asking: Asking, rules: Rules) -> dict[str, Any]:
         "stop": list(sampling.stop),
         "extraction": suite.official_extraction if is_official else suite.extraction,
         "rules": rules.value,
-        "grader": GRADER_VERSION,
+        **graded_by(GRADER_VERSION, asking.data, asking.tasks),
+    }
+
+
+def graded_by(grader: int, data: str, tasks: str) -> dict[str, Any]:
+    """The parts that a later grading of the same samples may have otherwise, from two digests."""
+    return {
+        "grader": grader,
+        "data": data[:_DIGEST_CHARACTERS],
+        "tasks": tasks[:_DIGEST_CHARACTERS],
     }
 
 

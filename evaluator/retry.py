@@ -7,6 +7,7 @@ Waits grow exponentially and are spread at random, so that many clients do not c
 import asyncio
 import datetime as dt
 import email.utils
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,10 @@ from typing import TypeVar
 
 from evaluator.errors import EndpointFailed
 
+log = logging.getLogger(__name__)
+
+TELLS_SECONDS = 30.0
+"""Least time between two lines in the log about one endpoint."""
 RETRIED = frozenset({408, 409, 425, 429}) | frozenset(range(500, 600))
 """Statuses that another try may not meet again."""
 NEVER_ANSWERS = frozenset({401, 403, 404, 405})
@@ -48,6 +53,7 @@ class Retrying:
         self._where = where
         self._patience = patience
         self._not_before_seconds = 0.0
+        self._told_seconds = float("-inf")
 
     async def until_answered(self, attempt: Callable[[], Awaitable[Answer]]) -> tuple[Answer, int]:
         """The answer, and how many tries failed before. Raises EndpointFailed out of patience."""
@@ -73,7 +79,14 @@ class Retrying:
                     self._not_before_seconds = max(
                         self._not_before_seconds, now_seconds + failure.after_seconds
                     )
+                self._tell(failure, now_seconds)
                 await asyncio.sleep(wait_seconds)
+
+    def _tell(self, failure: AskAgain, now_seconds: float) -> None:
+        if now_seconds - self._told_seconds >= TELLS_SECONDS:
+            self._told_seconds = now_seconds
+            patience_seconds = f"{self._patience.seconds:g}"
+            log.warning("%s: %s; asked again, for %s s", self._where, failure, patience_seconds)
 
     async def _wait_for_others(self) -> None:
         while (wait_seconds := self._not_before_seconds - time.monotonic()) > 0:

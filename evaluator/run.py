@@ -56,6 +56,7 @@ class Run:
         self._graders = ThreadPoolExecutor(bench.sandbox.num_workers, thread_name_prefix="grader")
         self._most_failures = max(LEAST_FAILURES_IN_A_ROW, concurrency)
         self._failures_in_a_row = 0
+        self._last_failure = ""
         self._known: dict[Key, Record] = {}
         self._grades: Counter[Grade] = Counter()
         self._num_before = self._num_sampled = self._num_failed = self._tokens = 0
@@ -91,6 +92,7 @@ class Run:
             num_before=self._num_before,
             num_sampled=self._num_sampled,
             num_failed=self._num_failed,
+            last_failure=self._last_failure,
             grades=dict(self._grades),
             completion_tokens=self._tokens,
             elapsed_seconds=time.monotonic() - self._began_seconds,
@@ -182,12 +184,14 @@ class Run:
                 sample = replace(sample, **vars(found))
         self._journal.write_sample(sample)
         self._tokens += sample.completion_tokens
-        self._num_failed += failure is not None
         self._count_failure(failure)
         return sample
 
     def _count_failure(self, failure: EndpointFailed | None) -> None:
         """End the run when nobody answers any more; a request that is refused is an answer."""
+        if failure is not None:
+            self._num_failed += 1
+            self._last_failure = str(failure)
         if failure is None or isinstance(failure, RequestRefused):
             self._failures_in_a_row = 0
             return

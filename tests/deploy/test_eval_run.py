@@ -172,7 +172,7 @@ def test_the_last_run_like_this_is_found_without_its_name(
         (("needle-8k", "--ids", "a,b"), "names 'a'"),
         (("needle-8k", "--bogus"), "No such option"),
         (("needle-8k", "--n", "none"), "valid integer"),
-        (("humaneval", "--data", "nowhere"), "is not there: place it"),
+        (("humaneval", "--data", "nowhere"), "HumanEval.jsonl.gz is not there"),
     ],
 )
 def test_wrong_usage_ends_with_1_and_says_what_is_right(
