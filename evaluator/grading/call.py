@@ -41,8 +41,10 @@ def grade(task: CallTask, code: str, bench: Bench) -> Judgement:
     )
     name = task.function
     function = f"(getattr(Solution(), {name!r}) if 'Solution' in globals() else {name})"
+    # What is called must be the program's: `gcd` of the prelude would answer for an empty one.
+    cleared = "" if "class Solution" in code else f"globals().pop({name!r}, None)\n"
     outcome, results = bench.sandbox.call(
-        python_program(_RECURSION + PRELUDE + code),
+        python_program(_RECURSION + PRELUDE + cleared + code),
         f"lambda *arguments: {function}(*arguments)",
         [arguments for arguments, _ in task.tests],
         limits,
