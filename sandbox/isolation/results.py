@@ -23,12 +23,17 @@ def read_calls(content: bytes, job: Job, whole: Outcome) -> Iterator[CallOutcome
         if num_read == len(job.calls) or (outcome.verdict is not Verdict.OK and read is _in_turn):
             return
     if num_read < len(job.calls):
-        yield _unfinished(whole)
+        yield _unfinished(whole, job)
 
 
-def _unfinished(whole: Outcome) -> CallOutcome:
+def _unfinished(whole: Outcome, job: Job) -> CallOutcome:
     """The call in which the program ended."""
-    if whole.signal in (signal.SIGPROF, signal.SIGALRM):
+    if whole.signal == signal.SIGPROF:
+        # Its timer counts ticks, and on a busy host rings before the exact clock is there: what
+        # rang decides that it was CPU time.
+        spent = max(whole.cpu_seconds, job.call_seconds or 0.0)
+        return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=spent)
+    if whole.signal == signal.SIGALRM:
         return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=whole.cpu_seconds)
     if whole.verdict is not Verdict.OK:
         return CallOutcome(

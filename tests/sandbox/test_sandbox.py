@@ -323,7 +323,7 @@ def test_a_call_in_turn_that_loops_is_stopped_at_its_own_time(sandbox: Sandbox) 
     limits = Limits(cpu_seconds=30)
     _, outcomes = sandbox.call(python(source), "f", [(0,), (1,)], limits, in_turn_seconds=0.2)
     assert outcomes[-1].verdict is Verdict.TIMED_OUT
-    assert outcomes[-1].cpu_seconds < 5
+    assert 0.2 <= outcomes[-1].cpu_seconds < 5
 
 
 @pytest.mark.parametrize(
