@@ -7,8 +7,7 @@ Two questions, two errors. `clustered_error`: the suite's problems are a draw fr
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy import special
+from statistics import NormalDist
 
 CONFIDENCE = 0.95
 
@@ -29,7 +28,7 @@ def wilson(mean: float, num_problems: int, *, confidence: float = CONFIDENCE) ->
     """
     if num_problems == 0:
         return Interval(low=0.0, high=1.0, confidence=confidence)
-    z = float(special.ndtri(0.5 + confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     shrink = 1 + z * z / num_problems
     centre = (mean + z * z / (2 * num_problems)) / shrink
     half = z / shrink * math.sqrt(
@@ -52,6 +51,9 @@ def score_interval(scores: Sequence[float], *, confidence: float = CONFIDENCE) -
     mean = math.fsum(scores) / count if count else 0.0
     if count < 2 or all(score in (0.0, 1.0) for score in scores):
         return wilson(mean, count, confidence=confidence)
+    # scipy takes half a second to import, and most tables do without.
+    from scipy import special
+
     half = clustered_error(scores) * float(special.stdtrit(count - 1, 0.5 + confidence / 2))
     return Interval(low=max(0.0, mean - half), high=min(1.0, mean + half), confidence=confidence)
 

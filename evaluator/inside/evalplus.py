@@ -4,17 +4,19 @@ As in evalplus 0.3.1, with HumanEval/32 repaired as in its later state. The name
 are the harness's own, because solutions that look for them are among what it accepts.
 """
 
+import copy
 import marshal
 import math
 
 
-def judge(code, entry_point, inputs, expected_values, time_limits, atol, oracle):
+def judge(code, entry_point, inputs, expected_values, reference, time_limits, atol, oracle):
     """("pass" or "fail", number of inputs done, name of the exception, its text).
 
-    expected_values: marshalled, one a call.
+    expected_values: marshalled, one a call; b"" where the reference is to be called here, because
+    its value is too large to be sent.
     """
+    expected = _expected(expected_values, reference, entry_point, inputs)
     guard(is_open_taken=True)
-    expected = [marshal.loads(value) for value in expected_values]
     num_done = 0
     exec_globals = {}
     try:
@@ -46,6 +48,16 @@ def judge(code, entry_point, inputs, expected_values, time_limits, atol, oracle)
         return "pass", num_done, "", ""
     except BaseException as error:
         return "fail", num_done, type(error).__name__, str(error)[:1000]
+
+
+def _expected(values, reference, entry_point, inputs):
+    names = {}
+    if b"" in values:
+        exec(reference, names)
+    return [
+        marshal.loads(value) if value else names[entry_point](*copy.deepcopy(inputs[i]))
+        for i, value in enumerate(values)
+    ]
 
 
 def _by_oracle(oracle, exact_match, inp, out, exp, atol):

@@ -87,9 +87,14 @@ def _encode_long(value: "list[Any] | tuple[Any, ...]") -> bytes:
     return b"".join(kept) if digest is None else _DIGEST + digest.digest()
 
 
+def is_digest(content: bytes) -> bool:
+    """Whether the bytes stand for a value that was too large to be written."""
+    return content[:1] == _DIGEST
+
+
 def decode(content: bytes) -> Any:
     """The value of some bytes. Raises UnreadableValue."""
-    if content[:1] == _DIGEST:
+    if is_digest(content):
         return Opaque("a value too large to be shown")
     reader = _Reader(content)
     try:
