@@ -23,6 +23,7 @@ class ServedModel:
     has_chat_template: bool
     engine: Engine
     admission: Admission
+    weights_digest: str | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
     def card(self) -> ModelCard:
@@ -34,6 +35,7 @@ class ServedModel:
             max_model_len=self.max_model_len,
             aliases=list(self.aliases),
             family=self.family.name,
+            weights_digest=self.weights_digest,
             capabilities=[
                 "completions",
                 *(["chat"] if self.has_chat_template else []),

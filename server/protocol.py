@@ -232,6 +232,8 @@ class ModelCard(BaseModel):
     aliases: list[str] = []
     family: str
     capabilities: list[str] = []
+    weights_digest: str | None = None
+    """Of everything that decides what the model answers; None for a folder without a manifest."""
 
 
 class ModelList(BaseModel):

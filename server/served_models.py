@@ -7,11 +7,12 @@ from pathlib import Path
 
 from server.catalog import ServedModel
 from server.engine_process import EngineCommand, EngineProcess
-from server.errors import DoesNotFit
+from server.errors import DoesNotFit, ModelCorrupt
 from server.families import Family, family
 from server.lanes import Admission
 from server.memory_check import check_memory
 from server.model_folder import check_folder
+from server.model_manifest import read_manifest
 from server.model_store import ModelStore
 from server.scripted_engine import scripted_command, scripted_family
 from server.settings import LANES, ModelSettings, ServerSettings
@@ -82,6 +83,7 @@ class ServedModels:
             family=found,
             context_tokens=context_tokens,
             has_chat_template=facts.has_chat_template,
+            weights_digest=_digest(folder),
         )
 
     def _served(
@@ -93,6 +95,7 @@ class ServedModels:
         family: Family,
         context_tokens: int,
         has_chat_template: bool,
+        weights_digest: str | None = None,
     ) -> ServedModel:
         engine = EngineProcess(
             model.name,
@@ -111,7 +114,16 @@ class ServedModels:
             has_chat_template=has_chat_template,
             engine=engine,
             admission=Admission(model.concurrency, lanes),
+            weights_digest=weights_digest,
         )
+
+
+def _digest(folder: Path) -> str | None:
+    """Of a model of the store; a folder elsewhere has no manifest, or one that is not ours."""
+    try:
+        return read_manifest(folder).digest
+    except ModelCorrupt:
+        return None
 
 
 def choose_context(model: ModelSettings, family: Family, most_tokens: int) -> int:

@@ -63,6 +63,16 @@ def test_a_copied_model_has_a_manifest_of_every_file_and_tensor(
     assert store.resolve("mine", pull=False) == path
 
 
+def test_the_same_weights_have_one_digest_under_any_name_and_others_another(
+    store: ModelStore, folder: Path
+) -> None:
+    first, second = (read_manifest(copied(store, folder, name)).digest for name in ("one", "two"))
+    assert first == second
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    assert read_manifest(copied(store, folder, "three")).digest != first
+
+
 def test_a_second_pull_changes_nothing(store: ModelStore, folder: Path) -> None:
     before = (copied(store, folder) / NAME).read_text()
     assert (copied(store, folder) / NAME).read_text() == before
