@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evaluator.errors import EvaluatorError, GateInvalid, UsageRefused
 
+if TYPE_CHECKING:
+    from evaluator.gate import Verdict
+    from evaluator.gate_file import Gate
+
 PASSED, USAGE, RUN_ERROR, FAILED, INCONCLUSIVE = 0, 1, 2, 3, 4
-_EXIT = {"passed": PASSED, "failed": FAILED, "inconclusive": INCONCLUSIVE}
+EXIT = {"passed": PASSED, "failed": FAILED, "inconclusive": INCONCLUSIVE}
 
 
 def gate(
@@ -46,24 +50,11 @@ def gate(
 
     codeloop eval gate gate.toml --candidate runs/step-100 --live runs/live
     """
-    from evaluator.gate import decide
-    from evaluator.gate_file import read_gate
-    from evaluator.results import read_results
-
     try:
-        asked = read_gate(file)
+        asked = gate_for(file, live)
         if candidate is None:
             raise UsageRefused("--candidate is missing: name the run of the checkpoint to judge")
-        if asked.needs_live and live is None:
-            raise UsageRefused(
-                "--live is missing: this gate compares with the live version; name its run, or take"
-                " margin and improvement out of the gate"
-            )
-        verdict = decide(
-            asked,
-            read_results(candidate, asked.rules),
-            read_results(live, asked.rules) if live else None,
-        )
+        verdict = decided(asked, candidate, live)
         text = json.dumps(verdict.as_data(), indent=2, ensure_ascii=False)
         if out is not None:
             out.write_text(text + "\n", encoding="utf-8")
@@ -75,7 +66,37 @@ def gate(
     if as_json:
         typer.echo(text)
     else:
-        typer.echo(f"{verdict.name}, at {verdict.confidence:.0%} confidence")
-        for check in verdict.checks:
-            typer.echo(f"  {check.answer:<6} {check.suite}, {check.kind}: {check.text}")
-    raise typer.Exit(_EXIT[verdict.name])
+        print_verdict(verdict)
+    raise typer.Exit(EXIT[verdict.name])
+
+
+def gate_for(file: Path, live: Path | None) -> "Gate":
+    """The gate of a file. Raises GateInvalid, and UsageRefused when it needs a live run to compare."""
+    from evaluator.gate_file import read_gate
+
+    asked = read_gate(file)
+    if asked.needs_live and live is None:
+        raise UsageRefused(
+            "--live is missing: this gate compares with the live version; name its run, or take"
+            " margin and improvement out of the gate"
+        )
+    return asked
+
+
+def decided(asked: "Gate", candidate: Path, live: Path | None) -> "Verdict":
+    """The answer for a candidate's run, beside the live version's where there is one."""
+    from evaluator.gate import decide
+    from evaluator.results import read_results
+
+    return decide(
+        asked,
+        read_results(candidate, asked.rules),
+        read_results(live, asked.rules) if live else None,
+    )
+
+
+def print_verdict(verdict: "Verdict") -> None:
+    """The answer and what each check came to."""
+    typer.echo(f"{verdict.name}, at {verdict.confidence:.0%} confidence")
+    for check in verdict.checks:
+        typer.echo(f"  {check.answer:<6} {check.suite}, {check.kind}: {check.text}")

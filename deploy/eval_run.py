@@ -118,13 +118,21 @@ def run(
         bool, typer.Option("--resume", help="Go on with --out, or with the last run like this.")
     ] = False,
     unverified_data: Unverified = False,
+    gate: Annotated[
+        Path | None,
+        typer.Option(metavar="GATE.toml", help="Judge the run at its end: codeloop eval gate."),
+    ] = None,
+    live: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The live version's run, for --gate.")
+    ] = None,
     max_infrastructure: Annotated[
         float, typer.Option(min=0.0, max=100.0, help="Percent of samples that we may fail at.")
     ] = 1.0,
 ) -> None:
     """Sample a model on suites, grade, and print the table.
 
-    Exit code: 0 done, 1 wrong usage, 2 the run failed, 130 interrupted (go on with --resume).
+    Exit code: 0 done, 1 wrong usage, 2 the run failed, 3 and 4 the gate failed or is inconclusive,
+    130 interrupted (go on with --resume).
 
     codeloop eval humaneval+ mbpp+ --model http://127.0.0.1:8000/v1
 
@@ -132,11 +140,14 @@ def run(
     """
     from deploy.eval_bench import bench, data_folder, suite_named
     from deploy.eval_endpoint import completer_of
+    from deploy.eval_gate import EXIT, decided, gate_for, print_verdict
     from deploy.eval_results import print_table
     from deploy.eval_session import Session
     from evaluator.asking import Choice, ask_suite
     from evaluator.completer import Sampling
 
+    # Before the first sample: a gate that cannot be read is known now.
+    asked_gate = None if gate is None else gate_for(gate, live)
     drawn = preset(preset_name)
     sampling = Sampling(
         temperature=drawn.temperature if temperature is None else temperature,
@@ -183,6 +194,11 @@ def run(
             f" {done.last_failure}"
         )
         raise typer.Exit(RUN_ERROR)
+    if asked_gate is not None:
+        with failures_are_2():
+            verdict = decided(asked_gate, run_folder, live)
+        print_verdict(verdict)
+        raise typer.Exit(EXIT[verdict.name])
 
 
 def _finish(session: "Session", completer: "Completer") -> tuple[Path, "Progress"]:

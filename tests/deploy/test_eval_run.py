@@ -263,3 +263,24 @@ def test_samples_of_another_tool_become_a_run_and_its_samples_can_be_had(
     assert facts["recipe"]["parts"]["temperature"] == "unknown"
     assert len(run_contents(tmp_path / "theirs")) == 2
     assert [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()] == rows
+
+
+@pytest.mark.parametrize(("floor", "code"), [(0.02, 0), (0.98, 3)])
+def test_a_run_with_a_gate_ends_with_its_answer(
+    reader: Any, codeloop: Codeloop, tmp_path: pathlib.Path, floor: float, code: int
+) -> None:
+    gate = tmp_path / "gate.toml"
+    gate.write_text(f'[suites."needle-8k"]\nfloor = {floor}\n')
+    done = codeloop("eval", *RUN, "--model", reader.url, "--gate", str(gate))
+    assert done.returncode == code, done.stderr
+    assert "at 95% confidence" in done.stdout
+
+
+def test_a_gate_that_cannot_be_read_is_known_before_the_first_sample(
+    reader: Any, codeloop: Codeloop, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "gate.toml").write_text("[suites.needle-8k]\nflor = 1\n")
+    done = codeloop("eval", *RUN, "--model", reader.url, "--gate", str(tmp_path / "gate.toml"))
+    assert done.returncode == 1
+    assert "flor" in done.stderr
+    assert reader.headers == []
