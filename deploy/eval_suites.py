@@ -26,7 +26,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_suites(ctx: typer.Context, data: Data = None, as_json: AsJson = False) -> None:
-    """The suites: rows, licence, and whether their files are here.
+    """The suites: rows of their files, licence, and whether the files are here.
+
+    A suite may ask fewer problems than its file has rows; codeloop eval show SUITE counts them.
 
     codeloop eval list --data /srv/benchmarks
     """
@@ -49,7 +51,7 @@ def list_suites(ctx: typer.Context, data: Data = None, as_json: AsJson = False) 
     if missing:
         console.print(
             f"{missing} suites lack files in {folder.root}: codeloop eval show SUITE says which, and"
-            " where they come from."
+            " where they come from; codeloop eval fetch SUITE gets them."
         )
 
 
@@ -61,6 +63,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One suite, or one of its problems as a model sees it.
+
+    Of a suite: licence, source, number of problems, and each file with its digest and the place where
+    it belongs. Of a problem: the prompt, and the reference answer where the data has one.
 
     codeloop eval show humaneval+
 
@@ -74,18 +79,34 @@ def show(
         _show_problem(suite, _problem_named(suite, folder, problem), as_json=as_json)
         return
     summary = _summary(suite, folder)
-    if summary["available"] and suite.files:
-        summary["digest"] = folder.digest(suite.files)
-        summary["problems"] = len(suite.load(folder))
+    first = ""
+    if summary["available"]:
+        problems = suite.load(folder)
+        summary["problems"], first = len(problems), problems[0].id
+        summary["digest"] = folder.digest(suite.files) if suite.files else ""
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
-    for key, value in summary.items():
-        if value not in ("", None, [], {}) and key != "files":
-            typer.echo(f"{key:12} {value}")
+    _show_suite(summary, folder.root)
+    if first:
+        typer.echo(f"next: codeloop eval show {name} {first}")
+        typer.echo(f"      codeloop eval {name} --model http://127.0.0.1:8000/v1 --limit 5")
+
+
+_LABELS = {"may_train": "training"}
+_TRAINING = {True: "the licence allows it", False: "not to be trained on"}
+
+
+def _show_suite(summary: dict[str, Any], root: Path) -> None:
+    told = summary | {"may_train": _TRAINING[summary["may_train"]]}
+    for key, value in told.items():
+        if value not in ("", None, [], {}) and key not in ("files", "available"):
+            typer.echo(f"{_LABELS.get(key, key):10} {value}")
     for file in summary["files"]:
-        state = "here" if file["available"] else f"missing: place {folder.root / file['path']}"
-        typer.echo(f"{'file':12} {file['path']} ({state})\n{'':12} from {file['url']}")
+        state = "here" if file["available"] else f"missing: belongs at {root / file['path']}"
+        typer.echo(f"{'file':10} {file['path']} ({state})\n{'':10} from {file['url']}")
+        if file["sha256"]:
+            typer.echo(f"{'':10} sha256 {file['sha256']}")
 
 
 def _summary(suite: "Suite", folder: "DataFolder") -> dict[str, Any]:
@@ -99,6 +120,7 @@ def _summary(suite: "Suite", folder: "DataFolder") -> dict[str, Any]:
         "title": suite.title,
         "language": suite.language,
         "rows": rows[0] if rows else None,
+        "metric": " ".join((suite.metric, *suite.scores[-1:])),
         "licence": suite.licence,
         "source": suite.source,
         "available": all(file["available"] for file in files),
