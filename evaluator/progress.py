@@ -11,7 +11,7 @@ class Progress:
     """Samples are first tries; second ones are in the tokens only.
 
     num_before: samples that a run which is resumed had already. num_failed: those without an answer;
-    last_failure: why the last of them has none.
+    last_failure: why the last that is in no score is not, by the endpoint's fault or the host's.
     """
 
     num_samples: int

@@ -162,6 +162,8 @@ class Run:
             self._graders, judge_answer, asking.suite, problem, sample, self._bench
         )
         self._journal.write_judgement(sample, self._bench.rules.value, judgement)
+        if not judgement.is_scored and judgement.failure is not None:
+            self._last_failure = judgement.failure.message
         return sample, judgement
 
     async def _drawn(

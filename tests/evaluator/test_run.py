@@ -26,7 +26,7 @@ from evaluator.http_completer import HttpCompleter
 from evaluator.journal import JOURNAL, Journal, Record, read_records
 from evaluator.judgement import Grade, Judgement
 from evaluator.manifest import manifest_of, refuse_other_run
-from evaluator.problem import Problem, TextTask
+from evaluator.problem import Problem, StdioTask, TextTask
 from evaluator.progress import Progress
 from evaluator.prompt import Chat, Prompt, ask
 from evaluator.recipe import differences, recipe, recipe_parts
@@ -378,3 +378,13 @@ def test_choices_that_no_suite_can_follow_are_refused() -> None:
         asking(choice=Choice(ids=("p/9",)))
     with pytest.raises(UsageRefused, match="there are python"):
         asking(choice=Choice(languages=("cobol",)))
+
+
+def test_why_our_host_cannot_grade_is_told(
+    finish: Callable[..., Progress], tmp_path: pathlib.Path
+) -> None:
+    nothing = Problem(id="p/0", statement="question 0", task=StdioTask(tests=(), language="swift"))
+    suite = replace(SUITE, name="ungraded", load=lambda _: (nothing,))
+    done = finish(tmp_path, [asking(suite, n=1)])
+    assert done.grades[Grade.INFRASTRUCTURE] == 1
+    assert done.last_failure
