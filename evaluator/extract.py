@@ -33,6 +33,9 @@ from evaluator.problem import CallTask, CheckTask, FunctionTask, Problem
 _REPEATED_CHARACTERS = 40
 """So much of the suffix in a completion is the suffix, written once more."""
 
+_MOST_BARE_CHARACTERS = 1 << 20
+"""Longest answer without a fence that is looked at for being a program: parsing takes memory."""
+
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*$")
 _TAGS = {
     "python": {"python", "py", "python3", "py3", ""},
@@ -110,7 +113,7 @@ def _dedented(lines: list[str]) -> str:
 
 def _is_bare_code(text: str, problem: Problem) -> bool:
     """Whether an answer without any fence is a program by itself; a sentence is none."""
-    if problem.language != "python":
+    if problem.language != "python" or len(text) > _MOST_BARE_CHARACTERS:
         return False
     try:
         tree = ast.parse(text)

@@ -19,6 +19,7 @@ from evaluator.judgement import Failure, Grade, Judgement
 from evaluator.problem import Problem, RepositoryTask, Task
 from evaluator.suite import Suite
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.program import MAX_SOURCE_BYTES, MIB
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ GRADERS = {
 }
 """Kind of task → module of `evaluator.grading`, whose `grade(task, code, bench)` is called."""
 
+MOST_CODE_BYTES = MAX_SOURCE_BYTES - MIB
+"""Longest code that is run, with room for what a task puts around it."""
+
+_KEPT_CODE = 100_000
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
 
@@ -75,6 +80,12 @@ def with_reasoning(sample: Sample) -> str:
 
 def judge_code(problem: Problem, code: str, bench: Bench) -> Judgement:
     """Grade what was taken out of an answer."""
+    size = len(code.encode("utf-8", "surrogatepass"))
+    if size > MOST_CODE_BYTES:
+        message = f"{size} bytes are no program: at most {MOST_CODE_BYTES} are run"
+        return Judgement(
+            grade=Grade.COMPILE_ERROR, code=code[:_KEPT_CODE], failure=Failure(message=message)
+        )
     reason = ""
     for attempt in range(_TRIES):
         if attempt:
@@ -87,7 +98,7 @@ def judge_code(problem: Problem, code: str, bench: Bench) -> Judgement:
             reason = f"{type(error).__name__}: {error}"
             log.warning("problem %s could not be graded: %s", problem.id, reason)
         except (SandboxError, GraderUnavailable) as error:
-            # A missing compiler, a program too large to send: trying again changes nothing.
+            # A missing compiler, a task without tests: trying again changes nothing.
             reason = f"{type(error).__name__}: {error}"
             break
     return Judgement(grade=Grade.INFRASTRUCTURE, code=code, failure=Failure(message=reason))

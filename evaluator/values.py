@@ -1,4 +1,7 @@
-"""Compares what a function returned with what was expected: plain data only, read outside the wall."""
+"""Compares what a function returned with what was expected: plain data only, read outside the wall.
+
+Strict rules: where EvalPlus' comparison takes an answer that is right nowhere, these do not.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -57,7 +60,9 @@ Oracle = Callable[[tuple[Any, ...], Any, Any, float], bool]
 
 def _same_set(_arguments: tuple[Any, ...], expected: Any, got: Any, _tolerance: float) -> bool:
     try:
-        return set(expected) == set(got)
+        wanted = set(expected)
+        # A set is made only of what is wanted: thousands of items with one hash would take minutes.
+        return all(item in wanted for item in got) and set(got) == wanted
     except TypeError:
         return False
 
@@ -67,12 +72,15 @@ def _not_none(_arguments: tuple[Any, ...], expected: Any, got: Any, _tolerance: 
     return bool(wanted == (got if isinstance(got, bool) else got is not None))
 
 
-def _anything(_arguments: tuple[Any, ...], _expected: Any, _got: Any, _tolerance: float) -> bool:
-    return True
+def _exactly(_arguments: tuple[Any, ...], expected: Any, got: Any, tolerance: float) -> bool:
+    """Mbpp/164, whose reference counts square roots twice: EvalPlus takes any answer, we take its own."""
+    return are_equal(expected, got, tolerance)
 
 
-def _or_zero(_arguments: tuple[Any, ...], expected: Any, got: Any, tolerance: float) -> bool:
-    return are_equal(expected, got, tolerance) or got == 0
+def _or_zero(arguments: tuple[Any, ...], expected: Any, got: Any, tolerance: float) -> bool:
+    """Mbpp/295: nothing below 2 has proper divisors, so 0 is right there; EvalPlus takes it anywhere."""
+    has_none = all(isinstance(one, int | float) and one < 2 for one in arguments)
+    return are_equal(expected, got, tolerance) or (has_none and bool(got == 0))
 
 
 def _surface_area(arguments: tuple[Any, ...], expected: Any, got: Any, tolerance: float) -> bool:
@@ -103,7 +111,8 @@ def _root(arguments: tuple[Any, ...], _expected: Any, got: Any, tolerance: float
     if not isinstance(got, int | float):
         return False
     try:
-        value = sum(coefficient * got**power for power, coefficient in enumerate(arguments[0]))
+        x = float(got)  # the powers of an integer may have millions of digits
+        value = sum(coefficient * x**power for power, coefficient in enumerate(arguments[0]))
         return bool(abs(value) <= tolerance)
     except OverflowError:
         return False
@@ -112,7 +121,7 @@ def _root(arguments: tuple[Any, ...], _expected: Any, got: Any, tolerance: float
 ORACLES: Mapping[str, Oracle] = {
     "same_set": _same_set,
     "not_none": _not_none,
-    "anything": _anything,
+    "anything": _exactly,
     "or_zero": _or_zero,
     "surface_area": _surface_area,
     "digit_distance": _digit_distance,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from functools import cached_property
 from typing import Any
 
 from sandbox.worker.values import Opaque, UnreadableValue, decode
@@ -95,9 +94,12 @@ class CallOutcome:
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
 
-    @cached_property
+    @property
     def value(self) -> Any:
-        """What it returned, as plain data; what cannot be read is an Opaque, which equals nothing."""
+        """What it returned, as plain data; what cannot be read is an Opaque, which equals nothing.
+
+        Read anew each time and not kept: it may take fifty times the room of its bytes.
+        """
         if self.verdict is not Verdict.OK:
             return None
         try:

@@ -7,6 +7,7 @@ Official: LiveCodeBench's way, in one process with the expected values.
 
 from typing import Any
 
+from evaluator.errors import GraderUnavailable
 from evaluator.grading.bench import Bench, failing_grade, python_program
 from evaluator.grading.function import shown
 from evaluator.judgement import Failure, Grade, Judgement
@@ -32,6 +33,10 @@ _RESULT_BYTES = 64 * MIB
 
 def grade(task: CallTask, code: str, bench: Bench) -> Judgement:
     """The grade of one program."""
+    if not task.tests:
+        raise GraderUnavailable(
+            f"{task.function} has no tests: every program would pass; add some to its suite"
+        )
     if bench.is_official:
         return livecodebench.grade_calls(task, code, bench)
     limits = Limits(

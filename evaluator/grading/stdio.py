@@ -6,6 +6,7 @@ see evaluator.official.livecodebench. Tests stop at the first that fails.
 """
 
 from evaluator.compare import comparison
+from evaluator.errors import GraderUnavailable
 from evaluator.grading.bench import Bench, failing_grade
 from evaluator.grading.function import shown_text
 from evaluator.judgement import Failure, Grade, Judgement
@@ -20,6 +21,10 @@ _SPARE_OUTPUT_BYTES = 65536
 
 def grade(task: StdioTask, code: str, bench: Bench) -> Judgement:
     """The grade of one program."""
+    if not task.tests:
+        raise GraderUnavailable(
+            "the problem has no tests: every program would pass; add some to its suite"
+        )
     if bench.is_official and task.language == "python":
         return livecodebench.grade_stdio(task, code, bench)
     is_right = comparison(task.compare)

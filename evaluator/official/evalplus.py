@@ -61,7 +61,7 @@ def _grade_part(
         found, done = failing_grade(result, most), 0
         message = result.error or "no verdict came back"
     else:
-        done = min(said[1], len(inputs))
+        done = max(0, min(said[1], len(inputs)))
         found, message = _grade(str(said[0]), done, str(said[2]), str(said[3]))
     return Judgement(
         grade=found,

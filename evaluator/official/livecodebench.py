@@ -44,7 +44,8 @@ def _grade(function: str, asked: tuple[Any, ...], seconds: float, bench: Bench) 
         in_turn_seconds=most,
     )
     said = results[0].value
-    if not isinstance(said, tuple) or len(said) != 3 or not isinstance(said[0], list):
+    is_said = isinstance(said, tuple) and len(said) == 3
+    if not is_said or not isinstance(said[0], list) or not isinstance(said[1], int):
         passed = 0
         found = failing_grade(results[0], most) if results[0].verdict is not Verdict.OK else None
         found, message = found or Grade.RUNTIME_ERROR, "TestRunnerError"

@@ -9,6 +9,9 @@ from sandbox.isolation.isolation import Job
 from sandbox.outcome import CallOutcome, Outcome, Verdict
 from sandbox.worker.calls import DONE, END, FRAME, RAISED, RETURNED, THREW, TURN, VALUE
 
+_TICKS_SECONDS = 0.1
+"""How late the timer of a call may ring."""
+
 
 def read_calls(content: bytes, job: Job, whole: Outcome) -> Iterator[CallOutcome]:
     """One outcome a call that was made, at most as many as were asked for; then the one that ended it.
@@ -18,12 +21,21 @@ def read_calls(content: bytes, job: Job, whole: Outcome) -> Iterator[CallOutcome
     read = _in_forks if job.call_seconds is None else _in_turn
     num_read = 0
     for outcome in read(content):
-        yield outcome
+        held = _held_to_time(outcome, job)
+        yield held
         num_read += 1
-        if num_read == len(job.calls) or (outcome.verdict is not Verdict.OK and read is _in_turn):
+        if num_read == len(job.calls) or (held.verdict is not Verdict.OK and read is _in_turn):
             return
     if num_read < len(job.calls):
         yield _unfinished(whole, job)
+
+
+def _held_to_time(outcome: CallOutcome, job: Job) -> CallOutcome:
+    """Out of time if it says itself that it took too long: a program can ignore the timer's signal."""
+    most = None if job.call_seconds is None else job.call_seconds + _TICKS_SECONDS
+    if most is None or outcome.verdict is not Verdict.OK or outcome.cpu_seconds <= most:
+        return outcome
+    return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=outcome.cpu_seconds)
 
 
 def _unfinished(whole: Outcome, job: Job) -> CallOutcome:

@@ -40,8 +40,9 @@ def outcome_of(
     peak_bytes = watch.counters.peak_bytes() if watch.counters is not None else watch.peak_bytes
     exit_code = os.waitstatus_to_exitcode(ending.status)
     error = stderr.content
+    outputs = (stdout, stderr) if channel is None else (stdout, stderr, channel)
     outcome = Outcome(
-        verdict=_verdict(ending, watch, exit_code, cpu_seconds, error, (stdout, stderr)),
+        verdict=_verdict(ending, watch, exit_code, cpu_seconds, error, outputs),
         exit_code=exit_code if exit_code >= 0 else None,
         signal=-exit_code if exit_code < 0 else None,
         stdout=stdout.content,

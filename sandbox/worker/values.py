@@ -4,11 +4,12 @@ The bytes are marshal's, version 2: the same for every Python, without reference
 one structure has equal bytes (sets and dictionaries in their own order). Written by the interpreter
 itself; read by us, because the interpreter's own reader trusts its input. What is no plain data is
 written as a tagged tuple that begins with `...`; Decimal and Fraction keep their value that way, an
-instance of a subclass is written as its base. Of more than LARGE_BYTES there is only a digest: enough
-to tell whether it is equal to another. Only exact types are looked at, so no `__eq__`,
-`__repr__` or `__iter__` of a program takes part.
+instance of a subclass is written as its base, a dictionary's view as the set that it is equal to. Of
+more than LARGE_BYTES there is only a digest: enough to tell whether it is equal to another. Only
+exact types are looked at, so no `__eq__`, `__repr__` or `__iter__` of a program takes part.
 
-The reader expects every byte to be hostile: it raises UnreadableValue and nothing else.
+The reader expects every byte to be hostile: it raises UnreadableValue and nothing else, and takes
+time and memory in proportion to what the writer would have written, at most.
 """
 
 import decimal
@@ -22,9 +23,21 @@ from typing import Any
 MAX_DEPTH = 200
 LARGE_BYTES = 4 << 20
 _CHUNK_ITEMS = 4096
+_MOST_BYTES = LARGE_BYTES + 5
+"""Longest that is written: a long sequence's head is not counted."""
+
+_FRACTION_BITS = 100_000
+"""Longest numerator and denominator that are read: reducing a fraction takes the square of it."""
+
+_COLLIDING = 100
+"""Most keys of one hash that are read."""
+
 _VERSION = 2
+_VIEWS: "tuple[type, ...]" = (type({}.keys()), type({}.items()))
 _BASES = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset)
 _BYTES_CODE, _DIGEST = b"s", b"#"
+_OBJECT = marshal.dumps((..., "object", ""), _VERSION)[:-5]
+"""How a value that is no plain data begins."""
 _FLOAT, _COMPLEX, _INT = struct.Struct("<d"), struct.Struct("<dd"), struct.Struct("<i")
 
 
@@ -92,8 +105,15 @@ def is_digest(content: bytes) -> bool:
     return content[:1] == _DIGEST
 
 
+def may_hold_object(content: bytes) -> bool:
+    """Whether something in a value may be no plain data: equal bytes then do not make it equal."""
+    return _OBJECT in content
+
+
 def decode(content: bytes) -> Any:
     """The value of some bytes. Raises UnreadableValue."""
+    if len(content) > _MOST_BYTES:
+        raise UnreadableValue(f"{len(content)} bytes, where {_MOST_BYTES} are the most")
     if is_digest(content):
         return Opaque("a value too large to be shown")
     reader = _Reader(content)
@@ -117,6 +137,8 @@ def _plain(value: Any, depth: int) -> Any:
         return kind([_plain(item, depth + 1) for item in value])
     if kind is dict:
         return {_plain(key, depth + 1): _plain(item, depth + 1) for key, item in value.items()}
+    if kind in _VIEWS:
+        return _plain(set(value), depth)
     for base in _BASES:
         if issubclass(kind, base):
             return _plain(_as_base(base, value), depth + 1)
@@ -210,7 +232,10 @@ class _Reader:
         if code == b"(":
             return _tagged(items) if items and items[0] is ... else tuple(items)
         _refuse_collisions(items)
-        return set(items) if code == b"<" else frozenset(items)
+        found = set(items) if code == b"<" else frozenset(items)
+        if len(found) < len(items):
+            raise ValueError("a set that has an item twice")
+        return found
 
     def _dictionary(self, depth: int) -> "dict[Any, Any]":
         keys, items = [], []
@@ -219,7 +244,10 @@ class _Reader:
             items.append(self.value(depth + 1))
         self.at += 1
         _refuse_collisions(keys)
-        return dict(zip(keys, items))  # noqa: B905  # strict is not in every Python that may be used
+        found = dict(zip(keys, items))  # noqa: B905  # strict is not in every Python that may be used
+        if len(found) < len(keys):
+            raise ValueError("a dictionary that has a key twice")
+        return found
 
 
 _CONSTANTS: "dict[bytes, Any]" = {b"N": None, b"T": True, b"F": False, b".": ...}
@@ -228,15 +256,26 @@ _CONSTANTS: "dict[bytes, Any]" = {b"N": None, b"T": True, b"F": False, b".": ...
 def _tagged(items: "list[Any]") -> Any:
     """What a tuple that begins with `...` stands for."""
     _, kind, content = items
-    if kind == "Decimal" and len(content) < 10_000:
+    if kind == "Decimal" and type(content) is str and len(content) < 10_000:
         number = decimal.Decimal(content)
         return Opaque("sNaN") if number.is_snan() else number
     if kind == "Fraction":
-        return fractions.Fraction(*content)
-    return Opaque(str(content)[:100])
+        above, below = content
+        if type(above) is not int or type(below) is not int:
+            raise ValueError("a fraction of something else than two whole numbers")
+        if max(above.bit_length(), below.bit_length()) > _FRACTION_BITS:
+            return Opaque("a fraction too large to be read")
+        return fractions.Fraction(above, below)
+    return Opaque(content[:100] if type(content) is str else "an object")
 
 
 def _refuse_collisions(keys: "list[Any]") -> None:
     """Thousands of different keys with one hash would keep the reader busy for minutes."""
-    if len(keys) > 1000 and len(set(map(hash, keys))) < len(keys) // 2:
-        raise ValueError("too many keys of one hash")
+    if len(keys) <= _COLLIDING:
+        return
+    counts: dict[int, int] = {}
+    for key in keys:
+        number = hash(key)
+        counts[number] = counts.get(number, 0) + 1
+        if counts[number] > _COLLIDING:
+            raise ValueError("too many keys of one hash")
