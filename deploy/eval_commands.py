@@ -54,7 +54,12 @@ app = typer.Typer(
     cls=EvalCommands,
     no_args_is_help=True,
     help="Benchmark suites: sample, grade, report, compare.\n\n"
-    "codeloop eval humaneval+ --model http://127.0.0.1:8000/v1 is short for codeloop eval run …",
+    "Start here, with a server running and its key in CODELOOP_KEY:\n\n"
+    "codeloop eval list                          which suites, and are their files here?\n\n"
+    "codeloop eval humaneval+ --limit 5          ask five problems; without --limit all\n\n"
+    "codeloop eval report RUN -f html -o r.html  every answer, program and test of a run\n\n"
+    "A suite instead of a command is short for codeloop eval run SUITE. The manual is"
+    " docs/evaluation.md.",
 )
 
 

@@ -37,12 +37,12 @@ def gate(
 
     Exit code: 0 passed, 1 wrong usage, 2 the runs cannot be judged, 3 failed, 4 inconclusive.
 
-    A gate file names suites, and for each a floor, a margin ("not worse than live by more than") or an
-    improvement, all shares from 0 to 1:
+    A gate file names suites, and what each asks, as shares from 0 to 1: a floor of the score, a margin
+    (not worse than live by more than that), an improvement (better than live by more).
 
     confidence = 0.95
 
-    [suites."humaneval+"]
+    \\[suites."humaneval+"]
 
     floor = 0.10
 

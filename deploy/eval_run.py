@@ -109,7 +109,9 @@ def run(
     patience: Annotated[
         float, typer.Option(min=0.0, help="Seconds that a request is tried again for.")
     ] = 300.0,
-    rules: Annotated[RuleName, typer.Option(help="By which rules to grade.")] = RuleName.STRICT,
+    rules: Annotated[
+        RuleName, typer.Option(help="strict, or as the suite's own harness.")
+    ] = RuleName.STRICT,
     data: Data = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")
@@ -126,17 +128,26 @@ def run(
         Path | None, typer.Option(metavar="RUN", help="The live version's run, for --gate.")
     ] = None,
     max_infrastructure: Annotated[
-        float, typer.Option(min=0.0, max=100.0, help="Percent of samples that we may fail at.")
+        float,
+        typer.Option(
+            min=0.0, max=100.0, help="Percent of samples that may fail by our host or the endpoint."
+        ),
     ] = 1.0,
 ) -> None:
     """Sample a model on suites, grade, and print the table.
+
+    A run is a folder: every answer and grade goes there as it comes, and --resume goes on with it.
 
     Exit code: 0 done, 1 wrong usage, 2 the run failed, 3 and 4 the gate failed or is inconclusive,
     130 interrupted (go on with --resume).
 
     codeloop eval humaneval+ mbpp+ --model http://127.0.0.1:8000/v1
 
+    codeloop eval humaneval+ -n 4 --temperature 0.6 --top-p 0.95 --seed 1 --out runs/sampled
+
     codeloop eval livecodebench --model openai/gpt-4o --preset livecodebench
+
+    codeloop eval ./my_suite --limit 5
     """
     from deploy.eval_bench import bench, data_folder, suite_named
     from deploy.eval_endpoint import completer_of
