@@ -1,5 +1,6 @@
 """What every grader works on: the sandbox, the rules, and the store of what references came to."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -48,7 +49,16 @@ def python_program(source: str) -> Program:
     return Program(language="python", files={"main.py": content})
 
 
+def with_setup(setup: str, code: str) -> str:
+    """A program with lines before it; its `from __future__` lines come first, as Python wants them."""
+    features = _FUTURE.findall(code) if setup else []
+    return "".join(features) + setup + (_FUTURE.sub("\n", code) if features else code)
+
+
+_FUTURE = re.compile(r"^from __future__ import [\w ,]+$\n?", re.MULTILINE)
+
 _GRADES = {
+    Verdict.OK: Grade.RUNTIME_ERROR,  # it ended well without doing what it should
     Verdict.RUNTIME_ERROR: Grade.RUNTIME_ERROR,
     Verdict.COMPILE_ERROR: Grade.COMPILE_ERROR,
     Verdict.FORBIDDEN_CALL: Grade.RUNTIME_ERROR,

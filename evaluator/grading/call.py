@@ -8,7 +8,7 @@ Official: LiveCodeBench's way, in one process with the expected values.
 from typing import Any
 
 from evaluator.errors import GraderUnavailable
-from evaluator.grading.bench import Bench, failing_grade, python_program
+from evaluator.grading.bench import Bench, failing_grade, python_program, with_setup
 from evaluator.grading.function import shown
 from evaluator.judgement import Failure, Grade, Judgement
 from evaluator.official import livecodebench
@@ -49,7 +49,7 @@ def grade(task: CallTask, code: str, bench: Bench) -> Judgement:
     # What is called must be the program's: `gcd` of the prelude would answer for an empty one.
     cleared = "" if "class Solution" in code else f"globals().pop({name!r}, None)\n"
     outcome, results = bench.sandbox.call(
-        python_program(_RECURSION + PRELUDE + cleared + code),
+        python_program(with_setup(_RECURSION + PRELUDE + cleared, code)),
         f"lambda *arguments: {function}(*arguments)",
         [arguments for arguments, _ in task.tests],
         limits,

@@ -11,7 +11,7 @@ import marshal
 from typing import Any
 
 from evaluator.errors import GraderUnavailable
-from evaluator.grading.bench import Bench, failing_grade, python_program
+from evaluator.grading.bench import Bench, failing_grade, python_program, with_setup
 from evaluator.grading.function import shown
 from evaluator.inside import inside_program
 from evaluator.judgement import Failure, Grade, Judgement
@@ -26,7 +26,7 @@ _RECORD_LIMITS = Limits(cpu_seconds=120, memory_bytes=4096 * MIB, output_bytes=2
 _MEMORY_BYTES = 2048 * MIB
 _RESULT_BYTES = 64 * MIB
 _REPLAY_BYTES = 4096 * MIB
-_REPLAY_SECONDS = 10.0
+_REPLAY_SECONDS = 4.0
 """A replay has this, or as long as the candidate's calls have."""
 
 _MOST_ROUNDS = 200
@@ -111,7 +111,11 @@ def _called(
         cpu_seconds=_all_seconds(task), memory_bytes=_MEMORY_BYTES, output_bytes=_RESULT_BYTES
     )
     return bench.sandbox.call(
-        python_program(task.setup + code), function, calls, limits, in_turn_seconds=task.seconds
+        python_program(with_setup(task.setup, code)),
+        function,
+        calls,
+        limits,
+        in_turn_seconds=task.seconds,
     )
 
 

@@ -1,17 +1,53 @@
-"""Run folders as real files, written through the journal."""
+"""Run folders as real files, written through the journal; graders over a real sandbox."""
 
+import importlib.util
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from evaluator.asked import Asked, write_asked
+from evaluator.data import DataFolder
+from evaluator.grading.bench import Bench, Rules
 from evaluator.journal import Journal, Sample, write_manifest
 from evaluator.judgement import Failure, Grade, Judgement
+from sandbox.sandbox import Sandbox
+from sandbox.settings import SandboxSettings
 
 Grades = Mapping[str, Sequence[Grade]]
 WriteRun = Callable[..., pathlib.Path]
+DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def graders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[Rules, Bench]]:
+    """Graders by strict and by official rules, whose programs may import what is installed here."""
+    folders = (sysconfig.get_paths()["purelib"],) if importlib.util.find_spec("numpy") else ()
+    cache = tmp_path_factory.mktemp("cache")
+    with Sandbox(SandboxSettings(workers=2, python_path=folders)) as sandbox:
+        yield {rules: Bench(sandbox=sandbox, rules=rules, cache=cache) for rules in Rules}
+
+
+@pytest.fixture(scope="session")
+def strict_bench(graders: Mapping[Rules, Bench]) -> Bench:
+    """Graders by the strict rules."""
+    return graders[Rules.STRICT]
+
+
+@pytest.fixture(scope="session")
+def official_bench(graders: Mapping[Rules, Bench]) -> Bench:
+    """Graders by the official rules."""
+    return graders[Rules.OFFICIAL]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> DataFolder:
+    """The suites' own files, where they are."""
+    if not DATA.is_dir():
+        pytest.skip(f"the suites' files are not here: {DATA}")
+    return DataFolder(DATA)
 
 
 @pytest.fixture

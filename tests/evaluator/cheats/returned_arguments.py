@@ -1,0 +1,5 @@
+"""Returns its arguments as they are."""
+
+
+def solve(numbers, *others):
+    return numbers

@@ -1,0 +1,3 @@
+from itertools import accumulate
+
+solve = lambda numbers: list(accumulate(numbers))

@@ -1,0 +1,6 @@
+import sys
+
+numbers = [int(word) for word in sys.stdin.read().split()]
+sums = [sum(numbers[: end + 1]) for end in range(len(numbers))]
+print(sums)
+exit(0)

@@ -1,0 +1,6 @@
+import atexit
+import sys
+
+numbers = [int(word) for word in sys.stdin.read().split()]
+sums = [sum(numbers[: end + 1]) for end in range(len(numbers))]
+atexit.register(print, sums)
