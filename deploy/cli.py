@@ -18,6 +18,7 @@ from deploy.invocation import GlobalOptions
 from evaluator.errors import EvaluatorError
 from sandbox.errors import SandboxError
 from server.errors import ServerError
+from trainer.errors import TrainerError
 
 COMMANDS = {
     "serve": ("deploy.serve_command:serve", "Serve models over an OpenAI-compatible API."),
@@ -29,14 +30,18 @@ COMMANDS = {
         "Run untrusted programs; serve, probe and list languages.",
     ),
     "eval": ("deploy.eval_commands:app", "Benchmark a model: sample, grade, report, compare."),
-    "leaderboard": ("deploy.leaderboard_command:leaderboard", "Build a static site over many runs."),
+    "train": ("deploy.train_commands:app", "Train on verified rewards: plan and simulate."),
+    "leaderboard": (
+        "deploy.leaderboard_command:leaderboard",
+        "Build a static site over many runs.",
+    ),
     "config": ("deploy.config_commands:app", "Show, check and explain the settings."),
     "check": ("deploy.check_command:check", "Tell whether this machine is ready, and what to fix."),
     "version": ("deploy.version_command:version", "Print the versions that matter in a report."),
 }
 """Command → where it lives and what the overview says. An attribute is a typer app or a function."""
 
-EXPECTED_ERRORS = (DeployError, ServerError, SandboxError, EvaluatorError)
+EXPECTED_ERRORS = (DeployError, ServerError, SandboxError, EvaluatorError, TrainerError)
 """One base a part: errors whose message alone tells the reader what to do."""
 
 

@@ -11,11 +11,12 @@ from enum import StrEnum
 
 from trainer.pipeline_fit import Phases, fitted
 from trainer.simulate import Schedule, simulate
-from trainer.workload import HandOver, Lengths, Learning, Rewards, Sampling, Workload
+from trainer.workload import HandOver, Learning, Lengths, Rewards, Sampling, Workload
 
 VERL = "verl docs/advance/one_step_off.md, 2025-07-17"
 NEMO = "NeMo RL docs/about/performance-summary.md"
 DEEPCODER = "together.ai/blog/deepcoder, 2025-04-08"
+NO_REWARDS = Rewards()
 MARIN = "marin-community/marin#8955, seed 17, 100 updates"
 
 
@@ -47,7 +48,7 @@ class Row:
     many: Phases
     switch_seconds: float
     blocking_seconds: float
-    rewards: Rewards = Rewards()
+    rewards: Rewards = NO_REWARDS
     schedule: Schedule = Schedule.ONE_OFF
     seconds_are_units: bool = False
 

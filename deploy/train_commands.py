@@ -1,0 +1,33 @@
+"""`codeloop train`: its commands by name."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from deploy.cli import DeferredCommand
+
+COMMANDS = {
+    "plan": ("deploy.train_plan:plan", "Memory, phase times, and whether to pipeline at all."),
+    "simulate": ("deploy.train_simulate:simulate", "Try the pipeline's schedules on a workload."),
+}
+
+
+class TrainCommands(TyperGroup):
+    """The commands of the table, each imported when it is chosen."""
+
+    def __init__(self, **attributes: Any) -> None:
+        deferred = {name: DeferredCommand(name, *entry) for name, entry in COMMANDS.items()}
+        super().__init__(**(attributes | {"commands": deferred}))
+
+
+app = typer.Typer(
+    cls=TrainCommands,
+    no_args_is_help=True,
+    help="Reinforcement learning on verified rewards: plan and simulate.",
+)
+
+
+@app.callback()
+def about() -> None:
+    """Reinforcement learning on verified rewards: plan and simulate."""
