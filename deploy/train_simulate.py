@@ -77,7 +77,9 @@ def simulate(
 
     codeloop train simulate --samplers 4 --learners 4 --reward-seconds 5
 
-    codeloop train simulate --variation 0 --switch-seconds 0     a case that pipelining loses
+    A case that pipelining loses:
+
+    codeloop train simulate --variation 0 --switch-seconds 0 --step-ms 1 --answer-us 200
 
     codeloop train simulate --samplers 8 --learners 8 --sweep splits
 
@@ -172,7 +174,7 @@ def comparison_fields(found: Comparison) -> dict[str, Any]:
 def print_comparison(found: Comparison, out: Console) -> None:
     """The schedules as rows, and what the baselines are."""
     table = Table(box=None, padding=(0, 1))
-    table.add_column("schedule")
+    table.add_column("schedule", no_wrap=True)
     for name in (
         "s/iteration",
         "over colocated",

@@ -146,8 +146,9 @@ def simulate(
         schedule=schedule,
         num_devices=devices,
         batches=batches,
-        sampler_idle=idles[0],
-        learner_idle=idles[1],
+        # Sums of many floats may end a hair above the whole.
+        sampler_idle=max(0.0, idles[0]),
+        learner_idle=max(0.0, idles[1]),
     )
 
 
