@@ -38,7 +38,7 @@ def test_simulation_names_the_baseline_of_every_ratio(codeloop: Any) -> None:
 
 def test_example_of_a_loss_loses(codeloop: Any) -> None:
     help_text = codeloop("train", "simulate", "--help").stdout
-    options = "--variation 0 --switch-seconds 0 --step-ms 1 --answer-us 200".split()
+    options = ["--variation", "0", "--switch-seconds", "0", "--step-ms", "1", "--answer-us", "200"]
     assert " ".join(options) in " ".join(help_text.split())
     found = parsed(codeloop("train", "simulate", *options, "--iterations", "10", "--json"))
     assert found["schedules"]["one-off-interleaved"]["speedup_over_colocated"] < 0.95
