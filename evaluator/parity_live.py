@@ -27,7 +27,8 @@ def live_verdicts(python: Path, data: DataFolder, samples: Path) -> dict[tuple[s
     jobs = [*_human_eval_jobs(data, samples), *_evalplus_jobs(data, samples)]
     try:
         done = subprocess.run(
-            [python, _SCRIPT],
+            # Isolated: its folder has modules of our own with the harnesses' names.
+            [python, "-I", _SCRIPT],
             input="".join(json.dumps(job) + "\n" for job in jobs),
             capture_output=True,
             text=True,
