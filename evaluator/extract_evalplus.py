@@ -7,7 +7,7 @@ tree-sitter, which differs only for text that is not Python.
 import ast
 
 _MOST_LINES = 4000
-"""Past this the search, which is quadratic, is not made: an answer of that length is no solution."""
+"""Past this nothing is looked at: the search takes the square of it, and no solution is as long."""
 
 
 def sanitized(text: str, entry_point: str) -> str:
@@ -45,33 +45,28 @@ def _longest_python(text: str) -> str:
             break
         if lines[start][:1] in (" ", "\t") and lines[start].strip():
             continue  # nothing that is Python begins indented
-        for end in range(_last_possible(lines, start), start + 1, -1):
-            if weight[end] - weight[start] <= most:
-                break
-            if _is_python("\n".join(lines[start:end])):
+        end = len(lines)
+        while end > start + 1 and weight[end] - weight[start] > most:
+            wrong = _wrong_line("\n".join(lines[start:end]))
+            if wrong is None:
                 best, most = (start, end), weight[end] - weight[start]
                 break
+            # No run that holds the line is Python, however it goes on.
+            end = min(end - 1, start + wrong - 1)
     return "\n".join(lines[best[0] : best[1]])
 
 
-def _last_possible(lines: list[str], start: int) -> int:
-    """No run goes past a fence: three backticks are Python only inside a string."""
-    in_string = False
-    for number in range(start, len(lines)):
-        line = lines[number]
-        if line.count('"""') % 2 or line.count("'''") % 2:
-            in_string = not in_string
-        if not in_string and line.lstrip().startswith("```"):
-            return number
-    return len(lines)
-
-
-def _is_python(source: str) -> bool:
+def _wrong_line(source: str) -> int | None:
+    """The number of the first line, from 1, up to which this cannot be Python; None if all of it is."""
     try:
         ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    except SyntaxError as error:
+        # A fault inside an f-string may be told with a line of the string's own.
+        is_known = error.lineno is not None and "f-string" not in error.msg
+        return error.lineno if is_known else source.count("\n") + 1
+    except (ValueError, RecursionError, MemoryError):
+        return source.count("\n", 0, source.find("\0") if "\0" in source else None) + 1
+    return None
 
 
 def _defined_name(node: ast.stmt) -> str:

@@ -131,7 +131,7 @@ def _plain(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise RecursionError("the value is nested too deep")
     kind = type(value)
-    if value is None or kind in (bool, int, float, complex, str, bytes):
+    if value is None or value is ... or kind in (bool, int, float, complex, str, bytes):
         return value
     if kind in (list, tuple, set, frozenset):
         return kind([_plain(item, depth + 1) for item in value])
