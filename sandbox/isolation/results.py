@@ -41,8 +41,8 @@ def _held_to_time(outcome: CallOutcome, job: Job) -> CallOutcome:
 def _unfinished(whole: Outcome, job: Job) -> CallOutcome:
     """The call in which the program ended."""
     if whole.signal == signal.SIGPROF:
-        # Its timer counts ticks, and on a busy host rings before the exact clock is there: what
-        # rang decides that it was CPU time.
+        # Where its timer counts ticks, it rings before the exact clock is there: what rang decides
+        # that it was CPU time.
         spent = max(whole.cpu_seconds, job.call_seconds or 0.0)
         return CallOutcome(verdict=Verdict.TIMED_OUT, cpu_seconds=spent)
     if whole.signal == signal.SIGALRM:
