@@ -5,17 +5,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def find(folder: Path, digest: str) -> bytes | None:
+    """The content kept under a digest, or None."""
+    try:
+        return (folder / digest[:2] / digest).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def stored(folder: Path, digest: str, make: Callable[[], bytes]) -> bytes:
     """The content kept under a digest, made first if it is not there.
 
     Written by one rename, so that processes that make it at once do not harm each other. The folder
     may be deleted at any time.
     """
+    content = find(folder, digest)
+    if content is not None:
+        return content
+    content = make()
     path = folder / digest[:2] / digest
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        content = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{digest}.{os.getpid()}.{id(content)}")
     temporary.write_bytes(content)
