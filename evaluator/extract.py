@@ -23,12 +23,16 @@ evalplus/sanitize.py; behaviour only.
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Iterator
 
 from evaluator.errors import UsageRefused
 from evaluator.extract_evalplus import sanitized
 from evaluator.extract_function import completed, defines, whole_program
 from evaluator.problem import CallTask, CheckTask, FunctionTask, Problem
+
+# Of texts that are parsed here: that a model wrote '\w' is no news for who runs an evaluation.
+warnings.filterwarnings("ignore", category=SyntaxWarning, module="<unknown>")
 
 _REPEATED_CHARACTERS = 40
 """So much of the suffix in a completion is the suffix, written once more."""
