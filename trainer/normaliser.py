@@ -47,10 +47,7 @@ class StepTotals:
 
     def __post_init__(self) -> None:
         """Refuse a step that trains nothing; to divide by its 0 would write NaN into the weights."""
-        if (
-            min(self.num_tokens, self.num_sequences, self.num_micro_batches, self.constant_tokens)
-            < 1
-        ):
+        if min(vars(self).values()) < 1:
             raise BatchInvalid(
                 f"the step's totals are {self}: each is at least 1; a step whose samples are all left"
                 " out is to be skipped, not run"
@@ -60,12 +57,12 @@ class StepTotals:
 def token_weights(
     mask_BT: Tensor, sequence_BT: Tensor, totals: StepTotals, *, normaliser: Normaliser
 ) -> Tensor:
-    """n_it for each trained token of a micro-batch, float32, 0 elsewhere.
+    """n_it for each trained token of a micro-batch, 0 elsewhere; float64, and so is the loss then.
 
     By every kind but as_shipped the weights of a step do not depend on its split into micro-batches.
     sequence_BT: whose token it is, from 0 within this micro-batch; a sequence is never split.
     """
-    ones_BT = mask_BT.to(torch.float32)
+    ones_BT = mask_BT.to(torch.float64)
     if normaliser is Normaliser.GLOBAL_TOKEN:
         return ones_BT / totals.num_tokens
     if normaliser is Normaliser.CONSTANT:

@@ -83,12 +83,8 @@ def surrogate_loss(terms: TokenTerms, objective: Objective) -> tuple[Tensor, Sur
             drift_BT, "kl_coefficient", "reference log-probs"
         )
     if objective.entropy_coefficient:
-        _require(
-            terms.entropy_BT, "entropy_coefficient", objective.entropy_coefficient, "entropies"
-        )
-        gain_BT = gain_BT + objective.entropy_coefficient * torch.where(
-            mask_BT, terms.entropy_BT, 0.0
-        )
+        entropy_BT = _required(terms.entropy_BT, "entropy_coefficient", "entropies")
+        gain_BT = gain_BT + objective.entropy_coefficient * torch.where(mask_BT, entropy_BT, 0.0)
     loss = -(gain_BT * torch.where(mask_BT, terms.token_weights_BT, 0.0)).sum()
     statistics = count_statistics(
         ratio_BT=ratio_BT,
@@ -114,9 +110,10 @@ def drift_k3(log_probs_BT: Tensor, reference_log_probs_BT: Tensor, mask_BT: Tens
     return log_ratio_BT.exp() - log_ratio_BT - 1.0
 
 
-def _require(given: Tensor | None, name: str, value: float, what: str) -> None:
+def _required(given: Tensor | None, name: str, what: str) -> Tensor:
     if given is None:
         raise ObjectiveInvalid(
-            f"{name} is {value} and no {what} were given: the term is made of them; compute them or set"
+            f"{name} is above 0 and no {what} were given: the term is made of them; compute them or set"
             f" {name} to 0"
         )
+    return given
