@@ -23,8 +23,9 @@ from torch import Tensor
 from trainer.errors import ObjectiveInvalid
 
 CHUNK_BYTES = 64 * 1024 * 1024
-"""Float32 logits held at a time; about three times as much is in use. 441 tokens of 152K, 1,365 of 49K
-took as long a step as far larger chunks."""
+"""Float32 logits held at a time; about three times as much is in use. Forward and backward of 1,024
+tokens, width 576, vocabulary 49K on one core: 3.65 s at 16 MiB, 3.4 s at 64, 3.3 s at 256; 2.2 s with
+all logits kept by autograd."""
 
 
 @dataclass(frozen=True, kw_only=True)

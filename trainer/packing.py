@@ -6,12 +6,14 @@ advantages what belongs to that successor. So `hidden[mask]` and `targets[mask]`
 last position of a sample is never trained.
 
 Two layouts with the same meaning. Packed: one row, samples end to end, position ids starting anew at
-each; attention keeps to a sample where no attention mask is passed, for the model then reads the
-borders from the position ids (transformers, masking_utils), as flash attention's kernel for variable
-lengths does. Padded: a row a sample, padding on the right, which a causal model never looks at, so no
-attention mask is needed either. Without that kernel a packed row costs the square of its length; pad.
+each; the model reads the borders from them, as flash attention's kernel for variable lengths does.
+transformers does so only without an attention mask and with `use_cache=False`: otherwise a sample
+silently sees those before it (masking_utils; the loss of a small batch was off by 2%). Padded: a row a
+sample, padding on the right, which a causal model never looks at, so no attention mask is needed
+either. Without flash attention a packed row costs the square of its whole length; pad then.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -22,6 +24,8 @@ from trainer.errors import BatchInvalid
 
 NO_SEQUENCE = -1
 _IGNORED_TOKEN = 0
+_ROUNDING = 1e-3
+"""How far above 0 a sampler's log-prob may lie: bfloat16 kernels round."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +52,13 @@ class Sample:
                 f" {len(self.behaviour_log_probs)} log-probs and {len(self.policy_versions)} versions:"
                 " the last three agree and none is 0; the sampler left tokens out or added some"
             )
-        worst = min(self.behaviour_log_probs), max(self.behaviour_log_probs), self.advantage
-        if not all(torch.isfinite(torch.tensor(worst))) or worst[1] > 1e-3:
+        # A sum is finite only if every part of it is; min and max pass over NaN.
+        most, total = max(self.behaviour_log_probs), sum(self.behaviour_log_probs)
+        if not (math.isfinite(total) and math.isfinite(self.advantage)) or most > _ROUNDING:
             raise BatchInvalid(
-                f"a sample's log-probs go from {worst[0]} to {worst[1]} and its advantage is {worst[2]}:"
-                " log-probs are finite and at most 0, and an advantage is finite; look at the sampler"
+                f"a sample's log-probs sum to {total}, the highest is {most}, and its advantage is"
+                f" {self.advantage}: log-probs are finite and at most 0, and an advantage is finite;"
+                " look at the sampler"
             )
 
     @property

@@ -7,7 +7,8 @@ For token t of sample i, with advantage A_i, ratio rho and weight w of trainer/i
 
     low 0.20, high 0.28     clip-high of DAPO, arXiv:2503.14476 eq. 10; DeepCoder's values
     KL_it                   Schulman's k3, exp(d) - d - 1 with d = log pi_ref - log pi_theta,
-                            arXiv:2402.03300 eq. 4; never negative. Off by default, as in GRPO+
+                            arXiv:2402.03300 eq. 4; never negative. Off by default, as in GRPO+.
+                            Not times rho as in arXiv:2512.02556 and, by default, TRL 1.16
     H_it                    entropy of the whole next-token distribution. Off by default, as in GRPO+
     n_it                    trainer/normaliser.py: 1 / (trained tokens of the whole step) by default
 

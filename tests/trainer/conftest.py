@@ -119,7 +119,7 @@ def _terms(
     reference_BT: Tensor | None,
 ) -> TokenTerms:
     hidden_BTD = model.model(
-        input_ids=batch.token_ids_BT, position_ids=batch.position_ids_BT
+        input_ids=batch.token_ids_BT, position_ids=batch.position_ids_BT, use_cache=False
     ).last_hidden_state
     log_probs_BT, entropy_BT = masked_log_probs(
         hidden_BTD,

@@ -26,12 +26,8 @@ def test_std_scaled_advantages_have_their_closed_form_for_every_count_of_right_s
         rewards_PG[0, :right] = 1
         share, bessel = right / size, (size - 1) / size
         found = group_advantages(rewards_PG, kind=AdvantageKind.STD_SCALED).advantages_PG[0]
-        assert found[0].item() == pytest.approx(
-            math.sqrt((1 - share) / share * bessel), rel=1e-5
-        )
-        assert found[-1].item() == pytest.approx(
-            -math.sqrt(share / (1 - share) * bessel), rel=1e-5
-        )
+        assert found[0].item() == pytest.approx(math.sqrt((1 - share) / share * bessel), rel=1e-5)
+        assert found[-1].item() == pytest.approx(-math.sqrt(share / (1 - share) * bessel), rel=1e-5)
 
 
 def test_centred_and_leave_one_out_by_hand() -> None:

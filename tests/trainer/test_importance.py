@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainer.errors import ObjectiveInvalid, TooStale
-from trainer.importance import Correction, CorrectionBounds, Corrected, bounded_ratio, correct
+from trainer.importance import Corrected, Correction, CorrectionBounds, bounded_ratio, correct
 from trainer.staleness import staleness_histogram, token_staleness
 
 # Two sequences and padding in one row; what lies outside the mask is not to be met.

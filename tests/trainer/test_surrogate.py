@@ -65,9 +65,7 @@ def check_by_hand(ratio: float, advantage: float, gain: float, slope: float) -> 
 def test_the_loss_of_an_on_policy_step_has_the_gradient_of_reinforce() -> None:
     log_probs = row(-1.0, -2.0, -0.5).requires_grad_()
     advantages = row(2.0, -1.0, 0.5)
-    loss, statistics = surrogate_loss(
-        terms(log_probs, log_probs.detach(), advantages), Objective()
-    )
+    loss, statistics = surrogate_loss(terms(log_probs, log_probs.detach(), advantages), Objective())
     loss.backward()
     assert loss.item() == pytest.approx(-1.5)
     torch.testing.assert_close(log_probs.grad, -advantages)
@@ -197,9 +195,7 @@ def test_mismatch_by_hand() -> None:
 def test_normalisers_by_hand_with_sequences_of_three_and_one() -> None:
     mask = torch.tensor([[True, True, True, False, True, False]])
     sequence = torch.tensor([[0, 0, 0, 0, 1, -1]])
-    totals = StepTotals(
-        num_tokens=10, num_sequences=5, num_micro_batches=4, constant_tokens=100
-    )
+    totals = StepTotals(num_tokens=10, num_sequences=5, num_micro_batches=4, constant_tokens=100)
 
     def found(normaliser: Normaliser) -> list[float]:
         weights = token_weights(mask, sequence, totals, normaliser=normaliser)
