@@ -67,6 +67,8 @@ class WarmWorker:
         self._counters = counters
         self._number = 0
         self._is_cancelled = False
+        self._is_running = False
+        """Whether a job was sent whose end was not told: only such a one may be killed."""
         self._lock = threading.Lock()
         self._work = (config.work_bytes, config.work_files)
         self._null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
@@ -133,6 +135,7 @@ class WarmWorker:
             inside = [stdout.inside, stderr.inside]
             inside += [channel.inside] if channel else [collected] if collected is not None else []
             self._send(job, inside)
+            self._begin()
             for reading in outputs:
                 reading.leave_to_writer()
             watch.start()
@@ -174,6 +177,13 @@ class WarmWorker:
             stdin = files.enter_context(memory_file(job.stdin)) if job.stdin else self._null
             socket.send_fds(self._jobs, [b"%d" % len(payload)], [source, stdin, *inside])
 
+    def _begin(self) -> None:
+        """From here on `cancel` kills the job; one that came before does so now."""
+        with self._lock:
+            self._is_running = True
+            if self._is_cancelled:
+                self._control.send(b"K%d" % self._number)
+
     def _wait(self, watch: Watch, outputs: Sequence[Reading]) -> Ending:
         """Read and watch until the zygote tells the end."""
         told = watch.until_end(self._control, outputs, self._kill)
@@ -182,6 +192,7 @@ class WarmWorker:
             raise ValueError(f"the end of job {number} was told instead of {self._number}")
         with self._lock:
             self._number += 1
+            self._is_running = False
             is_cancelled = self._is_cancelled
         if is_cancelled:
             raise RunCancelled("the run was cancelled")
@@ -217,8 +228,9 @@ class WarmWorker:
         """Make the job that runs end at once; called from another thread."""
         with self._lock:
             self._is_cancelled = True
-            with contextlib.suppress(OSError):
-                self._control.send(b"K%d" % self._number)
+            if self._is_running:
+                with contextlib.suppress(OSError):
+                    self._control.send(b"K%d" % self._number)
 
     def close(self) -> None:
         """End the zygote and all that is in it."""

@@ -50,7 +50,7 @@ def live(config: "dict[str, Any]") -> program.Started:
     if config["filter"]:
         call_filter = system_call_filter(memory_files=config["is_counted"])
     prepared = program.Prepared(config, call_filter)
-    zygote = Zygote(config, control)
+    zygote = Zygote(config, control, jobs)
     _freeze()
     control.send(b"R" + json.dumps(layers).encode())
     while True:
@@ -64,8 +64,9 @@ def live(config: "dict[str, Any]") -> program.Started:
 class Zygote:
     """The zygote's own half after a fork: it watches."""
 
-    def __init__(self, config: "dict[str, Any]", control: Any) -> None:
+    def __init__(self, config: "dict[str, Any]", control: Any, jobs: Any) -> None:
         self._control = control
+        self._jobs = jobs
         self._clean = config["clean"]
         self._is_init = os.getpid() == 1
         self._number = 0
@@ -99,7 +100,7 @@ class Zygote:
         poll = select.poll()
         poll.register(handle, select.POLLIN)
         poll.register(self._control.fileno(), select.POLLIN)
-        asked, is_alone = b"", False
+        asked, is_alone, is_killed = b"", False, False
         while handle not in dict(poll.poll()):
             message = self._control.recv(_MESSAGE_BYTES)
             if message[:1] == b"F":
@@ -110,8 +111,18 @@ class Zygote:
             elif int(message[1:]) != self._number:
                 continue  # it was over before the host's wish came
             _kill(-1 if self._is_init else process)
+            is_killed = True
         os.close(handle)
+        if is_killed:
+            self._drop_job()
         return asked, is_alone
+
+    def _drop_job(self) -> None:
+        """Take away the job of a fork that was killed before it took it; the next must not have it."""
+        try:
+            self._jobs.recv(_MESSAGE_BYTES, _socket.MSG_DONTWAIT)  # its descriptors go as well
+        except BlockingIOError:
+            return
 
     def _resize(self, asked: bytes) -> None:
         """A work folder of another size. Where it is not ours alone, the kernel's limits must do."""

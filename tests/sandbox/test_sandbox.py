@@ -142,6 +142,23 @@ def test_a_cancelled_run_ends_and_its_worker_is_good_for_the_next(sandbox: Sandb
     assert time.monotonic() - began < 30
 
 
+def test_a_run_cancelled_before_it_began_leaves_the_next_ones_their_own_results() -> None:
+    async def outputs(sandbox: Sandbox) -> list[bytes]:
+        found = []
+        for number in range(30):
+            run = asyncio.create_task(sandbox.run_async(python("print('cancelled')")))
+            for _ in range(number % 4):
+                await asyncio.sleep(0)
+            run.cancel()
+            await asyncio.wait([run])
+            found.append((await sandbox.run_async(python(f"print({number})"))).stdout)
+        return found
+
+    with Sandbox(SandboxSettings(workers=1)) as sandbox:
+        found = asyncio.run(outputs(sandbox))
+    assert found == [b"%d\n" % number for number in range(30)]
+
+
 def test_inputs_share_a_program_and_can_stop_at_the_first_failure(sandbox: Sandbox) -> None:
     divide = python("print(12 // int(input()))")
     inputs = [b"3\n", b"0\n", b"4\n"]
