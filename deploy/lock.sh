@@ -33,9 +33,9 @@ OPTIONS="$*"
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
 for engine in cpu gpu; do
-    compile $engine locks/$engine-dev.txt --extra $engine --extra default-model --extra evaluate --extra dev
+    compile $engine locks/$engine-dev.txt --extra $engine --extra default-model --extra evaluate --extra train --extra cluster --extra dev
     # Constrained by the larger one, so that both environments hold the same versions.
     on_linux locks/$engine-dev.txt >"$constraints"
-    compile $engine locks/$engine.txt --extra $engine --extra default-model --extra evaluate \
+    compile $engine locks/$engine.txt --extra $engine --extra default-model --extra evaluate --extra train \
         --constraint "$constraints"
 done

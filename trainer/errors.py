@@ -7,7 +7,17 @@ TrainerError                  catch this one to catch them all
 ├── GroupInvalid              rewards that give no advantages: a group of one, a reward that is no number
 ├── ObjectiveInvalid          bounds, coefficients or log-probs that no objective can be made of
 ├── TooStale                  a token sampled by a policy older than the bound, or newer than the learner
-└── BatchInvalid              samples that cannot be laid out: counts that disagree, one past the budget
+├── BatchInvalid              samples that cannot be laid out: counts that disagree, one past the budget
+├── RecipeInvalid             a recipe's key, type, value or impossible split; names file, table, key, rule
+├── DatasetInvalid            a data set that is not whole, not verified, or empty after filtering
+├── SamplerFailed             a sampler that is slow, dead or answers nonsense; says how long and which
+│   └── SamplerMismatch       other tokens, tokenizer or log-probs than the learner's
+├── UpdateFailed              new weights did not reach the sampler
+├── RewardFailed              no verdicts: the sandbox or its disk, not the programs
+├── StepInvalid               a loss or gradient that is no number; nothing was changed
+├── AllGroupsDead             k iterations in a row without a group that differs within itself
+├── CheckpointInvalid         a checkpoint or manifest that does not verify
+└── SaveFailed                a checkpoint or a version could not be written; the last good one stands
 """
 
 
@@ -41,3 +51,43 @@ class TooStale(TrainerError):
 
 class BatchInvalid(TrainerError):
     """Samples that cannot be laid out for the learner."""
+
+
+class RecipeInvalid(TrainerError):
+    """A recipe that cannot be followed."""
+
+
+class DatasetInvalid(TrainerError):
+    """A data set that cannot be trained on."""
+
+
+class SamplerFailed(TrainerError):
+    """A sampler is slow, dead, or answers nonsense."""
+
+
+class SamplerMismatch(SamplerFailed):
+    """The sampler's tokens, tokenizer or log-probs are not the learner's."""
+
+
+class UpdateFailed(TrainerError):
+    """New weights did not reach the sampler."""
+
+
+class RewardFailed(TrainerError):
+    """There are no verdicts, and the programs are not to blame."""
+
+
+class StepInvalid(TrainerError):
+    """A loss or a gradient is not finite."""
+
+
+class AllGroupsDead(TrainerError):
+    """Nothing was learned from for too many iterations in a row."""
+
+
+class CheckpointInvalid(TrainerError):
+    """A checkpoint or a manifest does not verify."""
+
+
+class SaveFailed(TrainerError):
+    """A checkpoint or a version could not be written."""
