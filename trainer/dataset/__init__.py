@@ -1,0 +1,1 @@
+"""Training data: problems, where they come from, how they are verified, and in which order they come."""
