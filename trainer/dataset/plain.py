@@ -13,6 +13,8 @@ def to_json(value: Any) -> Any:
 
     Sets are sorted by their items' text, so that equal values have equal JSON.
     """
+    if type(value) is complex:
+        return {_MARK: "complex", "items": [value.real, value.imag]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
@@ -21,8 +23,6 @@ def to_json(value: Any) -> Any:
         if all(isinstance(key, str) for key in value) and _MARK not in value:
             return {key: to_json(item) for key, item in value.items()}
         return {_MARK: "dict", "items": [[to_json(k), to_json(v)] for k, v in value.items()]}
-    if type(value) is complex:
-        return {_MARK: "complex", "items": [value.real, value.imag]}
     if isinstance(value, bytes):
         return {_MARK: "bytes", "items": list(value)}
     for name, kind in _BY_ITEMS.items():
