@@ -18,7 +18,7 @@ from evaluator.extract import extracted, without_reasoning
 from evaluator.grading.bench import Bench, Rules, python_program
 from evaluator.judge import judge_code
 from evaluator.judgement import Grade, Judgement
-from evaluator.problem import Problem, RepositoryTask
+from evaluator.problem import CallTask, Problem, RepositoryTask
 from sandbox.errors import SandboxError
 from sandbox.sandbox import Sandbox
 from trainer.dataset.problem import TrainingProblem
@@ -120,6 +120,8 @@ def grade_answer(problem: TrainingProblem, text: str, bench: Bench) -> Reward:
     code = code_of(problem, text)
     if code is None:
         return _reward(0.0, FORMAT, None, started)
+    if isinstance(problem.problem.task, CallTask) and isinstance(problem.holdout, CallTask):
+        return _called(problem.problem, problem.holdout, code, bench, started)
     judged = _judged(problem.problem, code, bench)
     if not judged.is_scored:
         return _reward(None, _message(judged), None, started)
@@ -130,6 +132,19 @@ def grade_answer(problem: TrainingProblem, text: str, bench: Bench) -> Reward:
         hidden = _judged(replace(problem.problem, task=problem.holdout), code, bench)
         holdout = hidden.is_right if hidden.is_scored else None
     return _reward(1.0, judged.grade.value, holdout, started)
+
+
+def _called(problem: Problem, holdout: CallTask, code: str, bench: Bench, started: float) -> Reward:
+    """Both sets of calls in one program, the hold-out ones last: a start costs more than the calls."""
+    task = problem.task
+    assert isinstance(task, CallTask)
+    both = replace(task, tests=task.tests + holdout.tests) if task.tests else task
+    judged = _judged(replace(problem, task=both), code, bench)
+    if not judged.is_scored:
+        return _reward(None, _message(judged), None, started)
+    if judged.num_passed < len(task.tests):
+        return _reward(0.0, judged.grade.value, None, started)
+    return _reward(1.0, Grade.PASS.value, judged.is_right, started)
 
 
 def _judged(problem: Problem, code: str, bench: Bench) -> Judgement:

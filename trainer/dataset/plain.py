@@ -25,12 +25,12 @@ def to_json(value: Any) -> Any:
         return {_MARK: "dict", "items": [[to_json(k), to_json(v)] for k, v in value.items()]}
     if isinstance(value, bytes):
         return {_MARK: "bytes", "items": list(value)}
-    for name, kind in _BY_ITEMS.items():
-        if type(value) is kind:
-            items = value if name == "tuple" else sorted(value, key=repr)
-            return {_MARK: name, "items": [to_json(item) for item in items]}
+    name = type(value).__name__
+    if name in _BY_ITEMS:
+        items = value if name == "tuple" else sorted(value, key=repr)
+        return {_MARK: name, "items": [to_json(item) for item in items]}
     raise DatasetInvalid(
-        f"a value of type {type(value).__name__} is no plain data: tests hold numbers, texts, lists,"
+        f"a value of type {name} is no plain data: tests hold numbers, texts, lists,"
         " tuples, sets and dictionaries; leave the problem out"
     )
 
