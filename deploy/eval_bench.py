@@ -1,17 +1,19 @@
 """What the commands of `codeloop eval` share: the data folder, the suites by name, the graders."""
 
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.config import Settings
 from evaluator.data import DataFolder
 from evaluator.grading.bench import Bench, Rules
+from evaluator.problem import ProgramTask, RepositoryTask, StdioTask, Task
 from evaluator.suite import Suite
 from evaluator.suites import SUITES, suite
 from sandbox.sandbox import Sandbox
 from sandbox.settings import SandboxSettings
+from sandbox.toolchain import located, toolchain
 
 
 def data_folder(settings: Settings, given: Path | None, *, is_checked: bool = True) -> DataFolder:
@@ -41,6 +43,18 @@ def bench(settings: Settings, rules: str) -> Iterator[Bench]:
     cache = Path(settings.evaluator.cache).expanduser()
     with Sandbox(_with_packages(settings.sandbox)) as sandbox:
         yield Bench(sandbox=sandbox, rules=Rules(rules), cache=cache)
+
+
+def check_languages(tasks: Iterable[Task], settings: SandboxSettings) -> None:
+    """Refuse tasks whose language is not installed here, before a model is asked for hours.
+
+    Remote nodes have languages of their own. Raises ToolchainMissing, which tells how to get it.
+    """
+    if settings.isolation == "http":
+        return
+    kinds = (ProgramTask, StdioTask, RepositoryTask)
+    for language in dict.fromkeys(task.language for task in tasks if isinstance(task, kinds)):
+        located(toolchain(language))
 
 
 def _with_packages(settings: SandboxSettings) -> SandboxSettings:

@@ -149,7 +149,7 @@ def run(
 
     codeloop eval ./my_suite --limit 5
     """
-    from deploy.eval_bench import bench, data_folder, suite_named
+    from deploy.eval_bench import bench, check_languages, data_folder, suite_named
     from deploy.eval_endpoint import completer_of
     from deploy.eval_gate import EXIT, decided, gate_for, print_verdict
     from deploy.eval_results import print_table
@@ -185,6 +185,8 @@ def run(
         model, name=model_name, key=key, lane=lane, patience_seconds=patience, streams=stream
     )
     with failures_are_2(), bench(settings, rules.value) as graders:
+        tasks = (problem.task for asking in askings for problem in asking.problems)
+        check_languages(tasks, settings.sandbox)
         session = Session(
             askings=askings,
             bench=graders,

@@ -205,7 +205,7 @@ class HttpCompleter:
         if status in NEVER_ANSWERS:
             raise AccessRefused(
                 f"{response.url} answered with {told}; check --model, --model-name and --key or"
-                " CODELOOP_API_KEY, then run the same command with --resume"
+                " CODELOOP_KEY, then run the same command with --resume"
             )
         raise RequestRefused(f"{response.url} refused the request with {told}")
 

@@ -24,6 +24,8 @@ from evaluator.retry import (
 )
 
 _SHOWN = 300
+_HOPELESS = ("LLM Provider NOT provided", "Missing credentials")
+"""What litellm says, under a status of the server's fault, about a call that never left."""
 
 
 class LitellmCompleter:
@@ -107,14 +109,15 @@ class LitellmCompleter:
         status = getattr(error, "status_code", None)
         said = " ".join(str(error).split())[:_SHOWN]
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
-        if not isinstance(status, int) or status in RETRIED:
+        is_hopeless = status in NEVER_ANSWERS or any(words in said for words in _HOPELESS)
+        if not is_hopeless and (not isinstance(status, int) or status in RETRIED):
             now = dt.datetime.now(dt.UTC)
             after = retry_after_seconds(headers.get("retry-after"), now=now)
             return AskAgain(f"{type(error).__name__}: {said}", after_seconds=after)
-        if status in NEVER_ANSWERS or "LLM Provider NOT provided" in said:
+        if is_hopeless:
             return AccessRefused(
                 f"{self.model} answered with status {status}: {said}; check --model and the key, in"
-                " CODELOOP_API_KEY or in the provider's own variable"
+                " CODELOOP_KEY or in the provider's own variable"
             )
         return RequestRefused(f"{self.model} refused the request with status {status}: {said}")
 
