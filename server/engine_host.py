@@ -8,8 +8,12 @@ Started by `engine_process`; everything after `--` is vLLM's own command line.
 import argparse
 import asyncio
 import json
+import logging
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from server.engine_child import (
@@ -21,7 +25,13 @@ from server.engine_child import (
     listen,
     run,
 )
+from server.engine_control import EngineControl
 from server.token_ledger import TokenLedger
+from server.token_sampler import TokenSampler
+from server.vllm_swap import VllmAdapters, VllmSwap
+from server.weight_swap import WeightSwap
+
+log = logging.getLogger(__name__)
 
 ROUTES = frozenset(
     {
@@ -46,15 +56,18 @@ WATCH_SECONDS = 0.25
 class HostApp:
     """ASGI: control routes, then the allow-list of vLLM's app, then 404."""
 
-    def __init__(self, vllm_app: ASGIApp, engine: Any) -> None:
+    def __init__(self, vllm_app: ASGIApp, engine: Any, control: EngineControl) -> None:
         self._vllm_app = vllm_app
         self._engine = engine
+        self._control = control
         self._ledger = TokenLedger(engine.output_processor)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path.startswith(ABORT_PATH):
             await self._abort(path.removeprefix(ABORT_PATH), send)
+        elif scope["type"] == "http" and path in self._control.paths:
+            await self._control(scope, receive, send)
         elif scope["type"] == "http" and path not in ROUTES:
             await answer_json(send, 404, {"error": f"no route {path}"})
         elif path == RESPONSES_ROUTE:
@@ -128,7 +141,8 @@ async def serve_vllm(arguments: argparse.Namespace, vllm_command_line: list[str]
         tasks = await engine.get_supported_tasks()
         app = build_app(vllm_arguments, tasks, engine.model_config)
         await init_app_state(engine, app.state, vllm_arguments, tasks)
-        server = listen(HostApp(app, engine), arguments)
+        control = _control(engine, app, arguments, end=lambda: _end(server))
+        server = listen(HostApp(app, engine, control), arguments)
         app.state.server = server  # vLLM's error handler asks it to end when the engine is dead
         watch = asyncio.create_task(_end_with_engine(engine, server))
         try:
@@ -137,6 +151,36 @@ async def serve_vllm(arguments: argparse.Namespace, vllm_command_line: list[str]
             watch.cancel()
         if engine.errored:
             raise SystemExit("the engine core died")
+
+
+def _control(
+    engine: Any, app: Any, arguments: argparse.Namespace, *, end: Callable[[], None]
+) -> EngineControl:
+    from vllm import SamplingParams
+    from vllm.entrypoints.serve.lora.protocol import (
+        LoadLoRAAdapterRequest,
+        UnloadLoRAAdapterRequest,
+    )
+    from vllm.sampling_params import RequestOutputKind
+
+    running = Path(engine.model_config.model)
+    adapters = VllmAdapters(
+        app.state.openai_serving_models, LoadLoRAAdapterRequest, UnloadLoRAAdapterRequest
+    )
+    make_params = partial(SamplingParams, output_kind=RequestOutputKind.FINAL_ONLY)
+    return EngineControl(
+        WeightSwap(VllmSwap(engine, end), running),
+        adapters,
+        TokenSampler(engine, make_params, adapters.find),
+        running=running,
+        adapter_rank=arguments.adapter_rank,
+    )
+
+
+def _end(server: ChildServer) -> None:
+    """At once: requests that wait in a paused engine would hold a gentle end up for ever."""
+    log.critical("the engine's weights cannot be restored: this process ends")
+    server.force_exit = server.should_exit = True
 
 
 async def _end_with_engine(engine: Any, server: ChildServer) -> None:
@@ -151,7 +195,9 @@ def main() -> None:
     if "--" in ours:
         split = ours.index("--")
         ours, vllm_command_line = ours[:split], ours[split + 1 :]
-    arguments = child_arguments("vLLM engine host").parse_args(ours)
+    parser = child_arguments("vLLM engine host")
+    parser.add_argument("--adapter-rank", type=int, default=0, help="largest of a LoRA adapter")
+    arguments = parser.parse_args(ours)
     hold_lifeline(arguments.lifeline)
     run(serve_vllm(arguments, vllm_command_line))
 

@@ -4,12 +4,14 @@ ServerError                    catch this one to catch them all
 ├── ModelError                 a model cannot be had or used; names the model and the way out
 │   ├── ModelNotFound          nothing of that name in the store, on disk or on the hub
 │   ├── ModelCorrupt           a folder whose files are missing, cut short or not the ones of its manifest
+│   ├── WeightsRefused         new weights that are not for the running model, or are no numbers
 │   ├── HubUnreachable         the hub does not answer; the message lists the offline ways
 │   └── DoesNotFit             the plan needs more memory than there is; names the largest that fits
 ├── EngineError                our engine process failed, or is not there
 │   ├── EngineStartError       it never became ready; carries the end of its log
 │   ├── EngineUnavailable      it is starting or restarting; carries when to try again
-│   └── EngineBroken           it went away while it was answering
+│   ├── EngineBroken           it went away while it was answering
+│   └── UpdateFailed           new weights did not go in; the ones before answer
 ├── StoreError                 the database cannot be opened, migrated or written
 └── ApiError                   an answer for the client, in OpenAI's error shape
 """
@@ -32,6 +34,10 @@ class ModelNotFound(ModelError):
 
 class ModelCorrupt(ModelError):
     """A model folder whose files are missing, cut short or not the ones of its manifest."""
+
+
+class WeightsRefused(ModelError):
+    """New weights that are not for the running model, or are no numbers."""
 
 
 class HubUnreachable(ModelError):
@@ -63,6 +69,10 @@ class EngineUnavailable(EngineError):
 
 class EngineBroken(EngineError):
     """The engine went away while it was answering."""
+
+
+class UpdateFailed(EngineError):
+    """New weights did not go in; the engine answers from the ones before, or is started on them again."""
 
 
 class StoreError(ServerError):

@@ -17,11 +17,12 @@ LONGEST_HEADER_BYTES = 100 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class TensorFact:
-    """One tensor as its file describes it."""
+    """One tensor as its file describes it. offset_bytes: where its data begin, from the file's start."""
 
     dtype: str
     shape: tuple[int, ...]
     num_bytes: int
+    offset_bytes: int
 
 
 def read_header(path: Path) -> Mapping[str, TensorFact]:
@@ -39,6 +40,7 @@ def read_header(path: Path) -> Mapping[str, TensorFact]:
                 dtype=entry["dtype"],
                 shape=tuple(entry["shape"]),
                 num_bytes=entry["data_offsets"][1] - entry["data_offsets"][0],
+                offset_bytes=8 + length + entry["data_offsets"][0],
             )
             for name, entry in entries.items()
         }

@@ -87,6 +87,12 @@ class ModelSettings(_Table):
     """Groups of GPUs that the layers are divided among."""
     compile: bool = False
     """Compile the model on a CPU machine: up to a quarter faster, about a minute more to start."""
+    role: Literal["serving", "sampler"] = "serving"
+    """`sampler` answers the train and eval lanes only, and takes new weights from a trainer at any time."""
+    adapters: int = Field(default=0, ge=0, le=64)
+    """Most LoRA adapters loaded beside the model at once; 0 starts the engine without them, which is faster."""
+    adapter_rank: Literal[8, 16, 32, 64, 128, 256] = 32
+    """Largest rank of an adapter; more takes memory and speed from all."""
     engine_arguments: tuple[str, ...] = ()
     """Further vLLM arguments, as on its command line; those that codeloop sets itself are refused."""
     script: Path | None = None

@@ -9,6 +9,7 @@ from server.engine_process import EngineCommand
 from server.errors import ModelError
 from server.families import Family
 from server.settings import ModelSettings
+from server.weight_folder import FOLDER_BACKEND
 
 MOST_STOP_STRINGS = 1024
 """vLLM refuses more than 4 unless told otherwise; editors send 12 and more."""
@@ -42,6 +43,12 @@ OURS = frozenset(
         "--pipeline-parallel-size",
         "--enforce-eager",
         "--worker-extension-cls",
+        "--weight-transfer-config",
+        "--logprobs-mode",
+        "--enable-lora",
+        "--max-loras",
+        "--max-cpu-loras",
+        "--max-lora-rank",
         "--middleware",
         "--root-path",
         "--ssl-keyfile",
@@ -81,13 +88,16 @@ def vllm_command(
         "--enable-prompt-tokens-details",
         "--disable-uvicorn-access-log",
         "--disable-fastapi-docs",
+        "--worker-extension-cls", "server.engine_worker.WorkerExtension",
+        "--weight-transfer-config", json.dumps({"backend": FOLDER_BACKEND}),
+        *_role_arguments(settings),
         *_machine_arguments(settings, has_gpu=has_gpu),
         *_family_arguments(family, context_tokens),
         *settings.engine_arguments,
     ]  # fmt: skip
     return EngineCommand(
         arguments=[sys.executable, "-m", "server.engine_host"],
-        trailing=["--", *arguments],
+        trailing=["--adapter-rank", str(settings.adapter_rank), "--", *arguments],
         environment={
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_DO_NOT_TRACK": "1",
@@ -121,6 +131,21 @@ def _cpu_environment(settings: ModelSettings, *, has_gpu: bool) -> dict[str, str
     return {} if has_gpu or settings.compile else {"TORCHDYNAMO_DISABLE": "1"}
 
 
+def _role_arguments(settings: ModelSettings) -> list[str]:
+    arguments: list[str] = []
+    if settings.role == "sampler" or settings.adapters:
+        # A policy's log-probs are those of the distribution that was drawn from.
+        arguments += ["--logprobs-mode", "processed_logprobs"]
+    if settings.adapters:
+        arguments += [
+            "--enable-lora",
+            "--max-loras", str(settings.adapters),
+            "--max-cpu-loras", str(settings.adapters),
+            "--max-lora-rank", str(settings.adapter_rank),
+        ]  # fmt: skip
+    return arguments
+
+
 def _machine_arguments(settings: ModelSettings, *, has_gpu: bool) -> list[str]:
     kv_cache_bytes = settings.kv_cache_bytes
     if has_gpu:
@@ -131,7 +156,6 @@ def _machine_arguments(settings: ModelSettings, *, has_gpu: bool) -> list[str]:
             "--max-num-batched-tokens", str(CPU_BATCHED_TOKENS),
             "--block-size", str(CPU_BLOCK_TOKENS),
             "--dtype", "bfloat16",
-            "--worker-extension-cls", "server.engine_worker.WorkerExtension",
         ]  # fmt: skip
         if not settings.compile:
             arguments.append("--enforce-eager")

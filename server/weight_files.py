@@ -9,19 +9,25 @@ from pathlib import Path
 
 from server.errors import ModelCorrupt
 from server.json_file import read_json
-from server.safetensors_header import read_header
+from server.safetensors_header import TensorFact, read_header
 
 INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"-\d{5}-of-(\d{5})\.safetensors$")
 
 
 def weights_bytes(path: Path) -> int:
-    """Size of all tensors, each looked for where the index says that it is.
+    """Size of all tensors. Raises ModelCorrupt as `weight_headers` does."""
+    headers = weight_headers(path).values()
+    return sum(tensor.num_bytes for header in headers for tensor in header.values())
+
+
+def weight_headers(path: Path) -> Mapping[str, Mapping[str, TensorFact]]:
+    """Weight file → its tensors, each looked for where the index says that it is.
 
     Raises ModelCorrupt for a file that is missing, cut short, another one, or pickle.
     """
     promised = _promised_tensors(path)
-    num_bytes = 0
+    headers = {}
     for file in _weight_files(path, promised):
         header = read_header(path / file)
         if lost := promised.get(file, set()) - header.keys():
@@ -29,8 +35,8 @@ def weights_bytes(path: Path) -> int:
                 f"{path / file} lacks {len(lost)} of the tensors that {INDEX} says it has,"
                 f" {min(lost)} first: it is another file under this name, fetch it again"
             )
-        num_bytes += sum(tensor.num_bytes for tensor in header.values())
-    return num_bytes
+        headers[file] = header
+    return headers
 
 
 def _promised_tensors(path: Path) -> Mapping[str, set[str]]:

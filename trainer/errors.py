@@ -14,6 +14,7 @@ TrainerError                  catch this one to catch them all
 │   └── SamplerMismatch       other tokens, tokenizer or log-probs than the learner's
 ├── UpdateFailed              new weights did not reach the sampler
 ├── RewardFailed              no verdicts: the sandbox or its disk, not the programs
+├── ModelUnfit                a model folder that the learner cannot train or write back
 ├── StepInvalid               a loss or gradient that is no number; nothing was changed
 ├── AllGroupsDead             k iterations in a row without a group that differs within itself
 ├── CheckpointInvalid         a checkpoint or manifest that does not verify
@@ -75,6 +76,10 @@ class UpdateFailed(TrainerError):
 
 class RewardFailed(TrainerError):
     """There are no verdicts, and the programs are not to blame."""
+
+
+class ModelUnfit(TrainerError):
+    """A model folder that the learner cannot train or write back in its own layout."""
 
 
 class StepInvalid(TrainerError):

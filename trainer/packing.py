@@ -11,6 +11,7 @@ transformers does so only without an attention mask and with `use_cache=False`: 
 silently sees those before it (masking_utils; the loss of a small batch was off by 2%). Padded: a row a
 sample, padding on the right, which a causal model never looks at, so no attention mask is needed
 either. Without flash attention a packed row costs the square of its whole length; pad then.
+A third layout, for the answers of one prompt, is in `shared_prompt`; it says itself who sees whom.
 """
 
 import math
@@ -34,6 +35,8 @@ class Sample:
 
     behaviour_log_probs, policy_versions: one for each answer token, as the sampler told them.
     advantage: every token's. is_trained: False keeps its tokens out of the loss and its denominator.
+    proximal_log_probs: the learner's own when the iteration began, for steps after its first one; None
+    where they are those of the step's own weights.
     """
 
     prompt_ids: Sequence[int]
@@ -42,10 +45,13 @@ class Sample:
     policy_versions: Sequence[int]
     advantage: float
     is_trained: bool = True
+    proximal_log_probs: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts that disagree: one token off, and every log-prob is another token's."""
         counts = {len(self.answer_ids), len(self.behaviour_log_probs), len(self.policy_versions)}
+        if self.proximal_log_probs is not None:
+            counts.add(len(self.proximal_log_probs))
         if len(counts) != 1 or not self.prompt_ids or not self.answer_ids:
             raise BatchInvalid(
                 f"a sample has {len(self.prompt_ids)} prompt tokens, {len(self.answer_ids)} answer tokens,"
@@ -72,6 +78,8 @@ class MicroBatch:
 
     sequence_BT: whose position it is, from 0 within the micro-batch; NO_SEQUENCE for padding.
     sample_index_S: each sequence's place in the list that the micro-batches were made of.
+    proximal_log_probs_BT: NaN where a sample has none. visible_BTT: True where a row's position (the
+    second axis) sees another (the third); None where a position sees all before it in its sample.
     """
 
     token_ids_BT: Tensor
@@ -82,12 +90,20 @@ class MicroBatch:
     behaviour_log_probs_BT: Tensor
     advantages_BT: Tensor
     versions_BT: Tensor
+    proximal_log_probs_BT: Tensor
     sample_index_S: Tensor
+    visible_BTT: Tensor | None = None
+
+    @property
+    def num_fed_tokens(self) -> int:
+        """Tokens that the model is given, padding included."""
+        return self.token_ids_BT.numel()
 
     def to(self, device: "torch.device | str") -> "MicroBatch":
         moved = {
-            field.name: getattr(self, field.name).to(device, non_blocking=True)
+            field.name: tensor.to(device, non_blocking=True)
             for field in fields(self)
+            if (tensor := getattr(self, field.name)) is not None
         }
         return replace(self, **moved)
 
@@ -138,6 +154,8 @@ def _columns(sample: Sample, place: int) -> dict[str, Tensor]:
     column["behaviour_log_probs_BT"][answer] = torch.tensor(sample.behaviour_log_probs)
     column["advantages_BT"][answer] = sample.advantage
     column["versions_BT"][answer] = torch.tensor(sample.policy_versions)
+    if sample.proximal_log_probs is not None:
+        column["proximal_log_probs_BT"][answer] = torch.tensor(sample.proximal_log_probs)
     return column
 
 
@@ -151,4 +169,5 @@ def _padding(num_tokens: int) -> dict[str, Tensor]:
         "behaviour_log_probs_BT": torch.zeros(num_tokens),
         "advantages_BT": torch.zeros(num_tokens),
         "versions_BT": torch.zeros(num_tokens, dtype=torch.long),
+        "proximal_log_probs_BT": torch.full((num_tokens,), math.nan),
     }

@@ -28,12 +28,14 @@ class GroupRequest:
     """Answers wanted of one prompt.
 
     key: unique in its iteration, and the same after a resume. seeds: one a sample; a sampler that is
-    deterministic draws sample i from seeds[i] alone, whatever else it draws beside it.
+    deterministic draws sample i from seeds[i] alone, whatever else it draws beside it. stop: strings
+    that end an answer to this prompt, besides the drawing's.
     """
 
     key: str
     prompt_ids: tuple[int, ...]
     seeds: tuple[int, ...]
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
