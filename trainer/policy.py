@@ -16,9 +16,11 @@ from trainer.packing import Sample
 class StepReport:
     """What one optimiser step did: plain numbers by name, for the log.
 
-    values: at least loss, gradient_norm, learning_rate, entropy, clip_low_share, clip_high_share,
-    mismatch_kl, ratio_max, num_tokens (trained), num_fed_tokens (with prompts and padding),
-    num_micro_batches, seconds. is_skipped: no sample was trainable, and nothing was changed.
+    values: at least loss, gradient_norm (before it was clipped), learning_rate, entropy,
+    clip_low_share, clip_high_share, mismatch_kl, ratio_max, num_tokens (trained), num_fed_tokens
+    (with prompts and padding), num_micro_batches, seconds, and staleness_0 up to the bound: trained
+    tokens by how many versions old they are.
+    is_skipped: no sample had anything to teach, and nothing was changed.
     """
 
     values: Mapping[str, float]
@@ -30,7 +32,7 @@ class Policy(Protocol):
 
     @property
     def version(self) -> int:
-        """Number of published updates; the sampler's tokens carry it."""
+        """Number of published updates; the sampler's tokens carry it. 0 is the model trained from."""
         ...
 
     def log_probs(self, samples: Sequence[Sample], temperature: float) -> list[list[float]]:
@@ -40,13 +42,19 @@ class Policy(Protocol):
     def step(self, samples: Sequence[Sample]) -> StepReport:
         """One optimiser step on a mini-batch. Raises StepInvalid for a loss or gradient not finite.
 
-        Where it raises, weights and optimiser are what they were.
+        Where it raises, weights and optimiser are what they were. With several steps an iteration,
+        each sample's proximal_log_probs are those of `log_probs` before the first.
         """
         ...
 
-    def publish(self, folder: Path) -> None:
+    def publish(self, folder: Path, summary: Mapping[str, Any] | None = None) -> None:
         """Write what a sampler loads: weights in the model's own Hugging Face layout (LoRA merged, or an
-        adapter where the recipe says so), its config and tokenizer, with the manifest."""
+        adapter where the recipe says so), its config and tokenizer, with the manifest.
+
+        `version` counts one up where the weights have changed since it was last counted; publishing
+        the same weights again, after a resume, is the same version. summary: rewards and evaluations
+        for the manifest. Raises SaveFailed, and then `folder` does not exist.
+        """
         ...
 
     def state(self) -> dict[str, Any]:
