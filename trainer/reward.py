@@ -15,14 +15,13 @@ from types import TracebackType
 from typing import Self
 
 from evaluator.extract import extracted, without_reasoning
-from evaluator.grading.bench import Bench, Rules, python_program
+from evaluator.grading.bench import Bench, Rules
 from evaluator.judge import judge_code
 from evaluator.judgement import Grade, Judgement
 from evaluator.problem import CallTask, Problem, RepositoryTask
-from sandbox.errors import SandboxError
 from sandbox.sandbox import Sandbox
+from trainer.alive import check_alive
 from trainer.dataset.problem import TrainingProblem
-from trainer.errors import RewardFailed
 from trainer.rollout import Answer
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,6 @@ FORMAT = "format"
 """The reason of an answer that holds no fenced block."""
 
 _FENCE = "```"
-_PROBE = python_program("print(1)\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,23 +149,11 @@ def _judged(problem: Problem, code: str, bench: Bench) -> Judgement:
     """The judgement, where a pass without a single test is none. Raises RewardFailed."""
     judged = judge_code(problem, code, bench)
     if not judged.is_scored:
-        _check_alive(bench, _message(judged))
+        check_alive(bench, _message(judged))
     is_counted = not isinstance(problem.task, RepositoryTask)
     if judged.is_right and is_counted and judged.num_tests == 0:
         return replace(judged, grade=Grade.RUNTIME_ERROR)
     return judged
-
-
-def _check_alive(bench: Bench, reason: str) -> None:
-    """One answer that has no verdict is its group's loss; a sandbox that runs nothing is the run's."""
-    try:
-        is_alive = bench.sandbox.run(_PROBE).ok
-    except (SandboxError, OSError, RuntimeError) as error:
-        reason, is_alive = f"{type(error).__name__}: {error}", False
-    if not is_alive:
-        raise RewardFailed(
-            f"the sandbox runs no program any more ({reason}): see codeloop sandbox probe, then resume"
-        )
 
 
 def _message(judged: Judgement) -> str:

@@ -18,15 +18,21 @@ KINDS: dict[str, type[TrainingTask]] = {
 }
 
 
-def task_row(task: object) -> dict[str, Any]:
-    """Plain data of a task. Raises DatasetInvalid for a kind that training does not use."""
-    for kind, made in KINDS.items():
-        if type(task) is made:
-            return {"kind": kind} | {name: to_json(value) for name, value in vars(task).items()}
+def training_task(task: object) -> TrainingTask:
+    """The task, of a kind that training uses. Raises DatasetInvalid for another."""
+    if isinstance(task, CheckTask | CallTask | StdioTask | FunctionTask | RepositoryTask):
+        return task
     raise DatasetInvalid(
         f"a {type(task).__name__} cannot reward: training uses {', '.join(KINDS)} tasks; leave its"
         " problem out"
     )
+
+
+def task_row(task: object) -> dict[str, Any]:
+    """Plain data of a task. Raises DatasetInvalid for a kind that training does not use."""
+    known = training_task(task)
+    kind = next(kind for kind, made in KINDS.items() if type(known) is made)
+    return {"kind": kind} | {name: to_json(value) for name, value in vars(known).items()}
 
 
 def task_of(row: Mapping[str, Any]) -> TrainingTask:
