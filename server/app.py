@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import health, model_routes, openai_routes
+from server import admin, health, model_routes, openai_routes
 from server.auth import Authenticator
 from server.catalog import Catalog
 from server.errors import ApiError
@@ -57,6 +57,7 @@ def build_app(
     )
     app.include_router(openai_routes.router(generation))
     app.include_router(model_routes.router(settings, authenticator, catalog))
+    app.include_router(admin.router(settings, authenticator, catalog))
     app.include_router(health.router(settings, authenticator, catalog, desk.metrics))
 
     async def api_error(request: Request, error: Exception) -> Response:

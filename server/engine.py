@@ -8,7 +8,40 @@ crosses the seam are the values below. Implementations: `engine_process` supervi
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
+
+FIRST_VERSION = "0"
+"""Of the weights that an engine was started on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """What an engine generates from. digest: None when the folder was never verified."""
+
+    version: str
+    folder: str
+    digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapReport:
+    """What an update did. pause_seconds: during which no request made a token."""
+
+    weights: LoadedWeights
+    previous_version: str
+    num_bytes: int
+    verify_seconds: float
+    pause_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderFacts:
+    """A folder of weights that was verified. seconds: that it took."""
+
+    digest: str
+    num_bytes: int
+    seconds: float
 
 
 class EngineState(Enum):
@@ -92,3 +125,18 @@ class Engine(Protocol):
 
     async def abort(self, request_id: str) -> TokenCount | None:
         """Stop a request and return what it had used; None when the engine knows nothing of it."""
+
+    async def verify_weights(self, folder: Path) -> FolderFacts:
+        """Look a folder over while requests go on. Raises WeightsRefused, EngineUnavailable, EngineBroken."""
+
+    async def load_weights(self, folder: Path, version: str) -> SwapReport:
+        """Generate from the folder from now on, and after every restart.
+
+        Raises WeightsRefused before the engine is touched, UpdateFailed after that, EngineUnavailable.
+        """
+
+    async def load_adapter(self, name: str, folder: Path) -> FolderFacts:
+        """Answer requests for the model `name` with the adapter too. Raises as `load_weights` does."""
+
+    async def unload_adapter(self, name: str) -> None:
+        """Forget an adapter. Raises UpdateFailed, EngineUnavailable."""

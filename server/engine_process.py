@@ -16,10 +16,26 @@ from pathlib import Path
 import orjson
 
 from server.child_process import ChildProcess
-from server.engine import EngineHealth, EngineRequest, EngineResponse, EngineState, TokenCount
+from server.engine import (
+    EngineHealth,
+    EngineRequest,
+    EngineResponse,
+    EngineState,
+    FolderFacts,
+    LoadedWeights,
+    SwapReport,
+    TokenCount,
+)
 from server.engine_child import ABORT_PATH, HEALTH_PATH
 from server.engine_link import EngineLink
-from server.errors import EngineBroken, EngineStartError, EngineUnavailable
+from server.engine_weights import load_adapter, load_weights, unload_adapter, verify_weights
+from server.errors import (
+    EngineBroken,
+    EngineStartError,
+    EngineUnavailable,
+    UpdateFailed,
+    WeightsRefused,
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +91,9 @@ class EngineProcess:
         self._link: EngineLink | None = None
         self._watch: asyncio.Task[None] | None = None
         self._in_flight = 0
+        # What was loaded after the start, for a child that is started in the place of a dead one.
+        self._weights: LoadedWeights | None = None
+        self._adapters: dict[str, Path] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="codeloop-", ignore_cleanup_errors=True)
 
     @property
@@ -117,14 +136,10 @@ class EngineProcess:
         )
 
     async def forward(self, request: EngineRequest) -> EngineResponse:
-        if self._link is None or self._state not in (EngineState.READY, EngineState.DRAINING):
-            raise EngineUnavailable(
-                f"The engine of {self.name!r} is {self._state.value}: {self._detail}",
-                retry_after_seconds=self._until_ready(),
-            )
+        link = self._ready_link()
         self._in_flight += 1
         try:
-            return await self._link.send(request, self._leave)
+            return await link.send(request, self._leave)
         except BaseException:
             self._leave()
             raise
@@ -150,6 +165,45 @@ class EngineProcess:
             else:
                 return TokenCount(**orjson.loads(body)) if answer.status == 200 else None
         return None
+
+    async def verify_weights(self, folder: Path) -> FolderFacts:
+        return await verify_weights(self._ready_link(), folder, seconds=self._start_seconds)
+
+    async def load_weights(self, folder: Path, version: str) -> SwapReport:
+        try:
+            report = await load_weights(
+                self._ready_link(), folder, version, seconds=self._start_seconds
+            )
+        except TimeoutError:
+            # Nobody can say what it generates from; a new child is on the version before.
+            self._kill()
+            raise UpdateFailed(
+                f"version {version} did not go into the engine of {self.name!r} within"
+                f" {self._start_seconds:g} s; the engine is started again on the version before"
+            ) from None
+        self._weights = report.weights
+        return report
+
+    async def load_adapter(self, name: str, folder: Path) -> FolderFacts:
+        found = await load_adapter(self._ready_link(), name, folder, seconds=self._start_seconds)
+        self._adapters[name] = folder
+        return found
+
+    async def unload_adapter(self, name: str) -> None:
+        await unload_adapter(self._ready_link(), name, seconds=self._start_seconds)
+        self._adapters.pop(name, None)
+
+    def _ready_link(self) -> EngineLink:
+        if self._link is None or self._state not in (EngineState.READY, EngineState.DRAINING):
+            raise EngineUnavailable(
+                f"The engine of {self.name!r} is {self._state.value}: {self._detail}",
+                retry_after_seconds=self._until_ready(),
+            )
+        return self._link
+
+    def _kill(self) -> None:
+        if self._child:
+            self._child.kill()
 
     def _leave(self) -> None:
         self._in_flight -= 1
@@ -179,6 +233,7 @@ class EngineProcess:
         try:
             async with asyncio.timeout(self._start_seconds):
                 await self._until_it_generates(self._child, self._link)
+                await self._put_back(self._link)
         except TimeoutError:
             raise self._start_error(f"was not ready in {self._start_seconds:g} s") from None
         self._typical_start_seconds = time.monotonic() - began
@@ -203,6 +258,21 @@ class EngineProcess:
         if answer.status != 200 or not orjson.loads(body)["usage"]["completion_tokens"]:
             shown = body[:300].decode(errors="replace")
             raise self._start_error(f"generated nothing: status {answer.status}, {shown}")
+
+    async def _put_back(self, link: EngineLink) -> None:
+        """Load what the child before had, before anybody is answered. Raises EngineStartError."""
+        try:
+            if weights := self._weights:
+                await load_weights(
+                    link, Path(weights.folder), weights.version, seconds=self._start_seconds
+                )
+            for name, folder in self._adapters.items():
+                await load_adapter(link, name, folder, seconds=self._start_seconds)
+        except (WeightsRefused, UpdateFailed, EngineBroken) as error:
+            raise self._start_error(
+                f"does not take the weights again that it had ({error}); put their folder back, or"
+                " restart the server to begin from the model itself"
+            ) from error
 
     @staticmethod
     async def _listens(link: EngineLink) -> bool:

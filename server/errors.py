@@ -12,6 +12,14 @@ ServerError                    catch this one to catch them all
 │   ├── EngineUnavailable      it is starting or restarting; carries when to try again
 │   ├── EngineBroken           it went away while it was answering
 │   └── UpdateFailed           new weights did not go in; the ones before answer
+├── VersionError               a published version cannot be had, moved or removed
+│   ├── VersionNotFound        the catalog has no version, or no model, of that name
+│   ├── VersionRefused         a folder that is not what its manifest or its parent promise
+│   ├── IllegalMove            the state it is in does not lead to the one asked for
+│   ├── VersionConflict        another writer was faster; nothing was changed
+│   ├── VersionInUse           what is live, canary, draining, previous, pinned or held stays
+│   ├── NoPreviousVersion      there is nothing to roll back to
+│   └── HistoryBroken          an audit row was changed, or is missing
 ├── StoreError                 the database cannot be opened, migrated or written
 └── ApiError                   an answer for the client, in OpenAI's error shape
 """
@@ -73,6 +81,38 @@ class EngineBroken(EngineError):
 
 class UpdateFailed(EngineError):
     """New weights did not go in; the engine answers from the ones before, or is started on them again."""
+
+
+class VersionError(ServerError):
+    """A published version cannot be had, moved or removed."""
+
+
+class VersionNotFound(VersionError):
+    """The catalog has no version, or no model, of that name."""
+
+
+class VersionRefused(VersionError):
+    """A folder that is not what its manifest or its parent promise."""
+
+
+class IllegalMove(VersionError):
+    """The state that a version is in does not lead to the one asked for."""
+
+
+class VersionConflict(VersionError):
+    """Another writer was faster; nothing was changed."""
+
+
+class VersionInUse(VersionError):
+    """What is live, canary, draining, previous, pinned or held stays."""
+
+
+class NoPreviousVersion(VersionError):
+    """There is nothing to roll back to."""
+
+
+class HistoryBroken(VersionError):
+    """An audit row was changed, or is missing."""
 
 
 class StoreError(ServerError):

@@ -88,6 +88,7 @@ class Exchange(Response):
         self._queue_seconds = 0.0
         self._first_at_seconds: float | None = None
         self._last_at_seconds = 0.0
+        self._version_mark = 0
         self._is_admitted = False
         self._reached_engine = False
         self._rewriter: Rewriter | None = None
@@ -161,6 +162,7 @@ class Exchange(Response):
             path=order.route, body=orjson.dumps(order.body), request_id=order.request_id
         )
         self._reached_engine = True
+        self._version_mark = order.model.versions.mark()
         answer = await order.model.engine.forward(request)
         try:
             if answer.status >= 400:
@@ -184,6 +186,7 @@ class Exchange(Response):
         self._tokens = token_count(body.get("usage") or {})
         for choice in body.get("choices", ()):
             name_reasoning_twice(choice.get("message"))
+        body["system_fingerprint"] = self._fingerprint()
         self._outcome = Outcome.COMPLETED
         self._last_at_seconds = time.monotonic()
         await self._whole(200, orjson.dumps(body))
@@ -191,6 +194,7 @@ class Exchange(Response):
     async def _stream(self, answer: EngineResponse, rewriter: Rewriter) -> None:
         await self._start(200, list(STREAM_HEADERS))
         self._rewriter = rewriter
+        rewriter.fingerprint = self._fingerprint
         try:
             with self._desk.pulse.watching(self._keep_alive) as beat:
                 async for chunk in answer.chunks():
@@ -207,6 +211,9 @@ class Exchange(Response):
         self._tokens = rewriter.tokens or TokenCount(completion=rewriter.num_events)
         self._outcome = Outcome.FAILED if rewriter.error else Outcome.COMPLETED
         await self._body(end, more=False)
+
+    def _fingerprint(self) -> str:
+        return self._order.model.fingerprint(self._version_mark)
 
     async def _refuse(self, error: ApiError) -> None:
         """Answer with an error: a status while there is still a choice, an event after that."""
@@ -255,6 +262,8 @@ class Exchange(Response):
             (b"x-request-id", self._order.request_id.encode()),
             (b"x-codeloop-lane", self._order.caller.lane.encode()),
         ]
+        if status == 200:
+            headers.append((b"x-codeloop-version", self._fingerprint().encode()))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _body(self, content: bytes, *, more: bool = True) -> None:

@@ -78,6 +78,7 @@ class Generation:
         )
         wire = check(body, dialect.wire)
         model = self._catalog.find(body.get("model"))
+        model.need_lane(caller.lane)
         sequences = dialect.sequences(wire)
         if sequences > self._settings.max_choices:
             raise ApiError(

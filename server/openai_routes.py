@@ -12,6 +12,7 @@ from server.completions import COMPLETIONS
 from server.generation import Dialect, Generation
 from server.protocol import ErrorBody
 from server.responses import RESPONSES
+from server.rollouts import LOG_PROBS, ROLLOUTS
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The request is at fault; `param` names the field"},
@@ -29,11 +30,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def router(generation: Generation) -> APIRouter:
-    """Chat, completions, responses."""
+    """Chat, completions, responses; rollouts and log-probs."""
     routes = APIRouter()
     _add(routes, generation, CHAT, "Answer a conversation")
     _add(routes, generation, COMPLETIONS, "Continue a prompt, or fill the hole before a suffix")
     _add(routes, generation, RESPONSES, "Answer in the shape of OpenAI's Responses API")
+    _add(routes, generation, ROLLOUTS, "Draw answers in token ids, for a trainer")
+    _add(routes, generation, LOG_PROBS, "Log-probs of given answers, for a trainer")
     return routes
 
 

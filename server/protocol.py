@@ -204,6 +204,106 @@ class DetokenizeRequest(_Body):
     tokens: list[TokenId]
 
 
+class RolloutRequest(_Body):
+    """POST /v1/rollouts: answers to one prompt, in token ids."""
+
+    model: Annotated[StrictStr, Field(min_length=1)]
+    """A sampler, or an adapter as MODEL@VERSION."""
+    prompt_ids: Annotated[list[TokenId], Field(min_length=1)]
+    n: Annotated[StrictInt, Field(ge=1)] = 1
+    """Answers to draw, where no seeds are given."""
+    seeds: (
+        Annotated[list[Annotated[StrictInt, Field(ge=-INT64, lt=INT64)]], Field(min_length=1)]
+        | None
+    ) = None
+    """One an answer."""
+    temperature: Annotated[Number, Field(ge=0, le=2)] = 1.0
+    max_tokens: Annotated[StrictInt, Field(ge=1, lt=2**31)]
+    """Most tokens of each answer."""
+    stop: Annotated[list[StopString], Field(max_length=MOST_STOP_STRINGS)] | None = None
+    """Strings that end an answer; its tokens have them, its text has not."""
+    ignore_eos: StrictBool = False
+
+
+class GivenAnswer(_Body):
+    """A prompt and an answer to it."""
+
+    prompt_ids: Annotated[list[TokenId], Field(min_length=1)]
+    answer_ids: Annotated[list[TokenId], Field(min_length=1)]
+
+
+class LogProbsRequest(_Body):
+    """POST /v1/log_probs: log-probs of answers that are there already."""
+
+    model: Annotated[StrictStr, Field(min_length=1)]
+    sequences: Annotated[list[GivenAnswer], Field(min_length=1)]
+    temperature: Annotated[Number, Field(gt=0, le=2)] = 1.0
+
+
+class WeightsRequest(BaseModel):
+    """POST /admin/weights: what a model is to answer from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[StrictStr, Field(min_length=1)]
+    folder: Annotated[StrictStr, Field(pattern=r"^/")]
+    """Absolute, on a disk that the server reads."""
+    version: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    mode: Literal["in_place", "adapter"] = "in_place"
+    allow_ungated: StrictBool = False
+    """Put weights that passed no gate before users; needs the scope admin."""
+
+
+class WeightsReport(BaseModel):
+    """What an update did."""
+
+    model: str
+    version: str
+    previous_version: str
+    mode: Literal["in_place", "adapter"]
+    folder: str
+    weights_digest: str
+    num_bytes: int
+    pause_seconds: float
+    """How long answers under way stood still."""
+    verify_seconds: float
+    total_seconds: float
+
+
+class AdapterCard(BaseModel):
+    """A loaded adapter."""
+
+    model: str
+    version: str
+    folder: str
+    weights_digest: str | None
+
+
+class ModelWeights(BaseModel):
+    """What one model answers from."""
+
+    model: str
+    role: Literal["serving", "sampler"]
+    version: str
+    folder: str
+    weights_digest: str | None
+    state: Literal["live", "updating"]
+    adapters: list[AdapterCard]
+
+
+class WeightsList(BaseModel):
+    """GET /admin/weights."""
+
+    models: list[ModelWeights]
+
+
+class Unloaded(BaseModel):
+    """DELETE /admin/weights/{model@version}."""
+
+    model: str
+    unloaded: Literal[True] = True
+
+
 class ErrorDetail(BaseModel):
     """OpenAI's error object."""
 
@@ -232,6 +332,9 @@ class ModelCard(BaseModel):
     aliases: list[str] = []
     family: str
     capabilities: list[str] = []
+    role: Literal["serving", "sampler"] = "serving"
+    version: str = "0"
+    """Of the weights; `0` are those that the engine was started on."""
     weights_digest: str | None = None
     """Of everything that decides what the model answers; None for a folder without a manifest."""
 

@@ -14,23 +14,31 @@ DEFAULT_TEXT = (
 )
 
 
+SWAP_FAULTS = ("fail_transfer", "slow_transfer")
+"""Kinds of fault that concern new weights; the others concern requests."""
+
+
 class Fault(BaseModel):
     """Something that goes wrong in some requests."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    kind: Literal["die", "stall", "malformed", "slow_first_token", "hang_up", "error", "refuse"]
+    kind: Literal[
+        "die", "stall", "malformed", "slow_first_token", "hang_up", "error", "refuse",
+        "fail_transfer", "slow_transfer",
+    ]  # fmt: skip
     """`die`: the process ends. `stall`: no more tokens for `seconds`. `malformed`: a chunk that is
     not JSON. `slow_first_token`: the first token comes after `seconds`. `hang_up`: the connection
-    closes without an end. `error`: an error event. `refuse`: status 400 before any token."""
+    closes without an end. `error`: an error event. `refuse`: status 400 before any token.
+    `fail_transfer`: new weights do not go in. `slow_transfer`: they take `seconds`."""
     after_tokens: int = Field(default=0, ge=0)
     """Tokens that go out before it happens."""
     every: int = Field(default=1, ge=1)
     """It happens in every so many-th request that it concerns."""
     when: str = ""
-    """It concerns only requests whose body contains this text; empty means all."""
+    """It concerns only requests whose body, weights whose folder contains this text; empty means all."""
     seconds: float = Field(default=3600.0, ge=0)
-    """How long a stall or a slow first token lasts."""
+    """How long a stall, a slow first token or a slow transfer lasts."""
 
 
 class Script(BaseModel):
@@ -50,6 +58,8 @@ class Script(BaseModel):
     """Answers at once; the others wait in the engine. 0 means no limit."""
     start_seconds: float = Field(default=0.0, ge=0)
     """Time from start to ready."""
+    weights: Path | None = None
+    """Folder of the model that it plays; new weights are held to its tensors. Unset takes any."""
     faults: tuple[Fault, ...] = ()
     """What goes wrong, and when."""
 

@@ -21,16 +21,23 @@ from typing import Any
 import orjson
 
 from server.engine_child import ABORT_PATH, child_arguments, hold_lifeline, listen, run
+from server.engine_control import EngineControl
 from server.engine_process import EngineCommand
 from server.families import Family
-from server.script import Fault, Script, read_script
+from server.script import SWAP_FAULTS, Fault, Script, read_script
+from server.scripted_control import (
+    EXIT_CODE_OF_FAULT,
+    ScriptedAdapters,
+    ScriptedSampler,
+    ScriptedSwap,
+)
 from server.settings import ModelSettings
 from server.vllm_engine import probe_request
+from server.weight_swap import WeightSwap
 
 WORDS = re.compile(r"\S+\s*|\s+")
 JSON = b"application/json"
 EVENTS = b"text/event-stream"
-EXIT_CODE_OF_FAULT = 42
 
 
 def scripted_command(settings: ModelSettings, *, context_tokens: int) -> EngineCommand:
@@ -38,7 +45,15 @@ def scripted_command(settings: ModelSettings, *, context_tokens: int) -> EngineC
     script = ["--script", str(settings.script)] if settings.script else []
     return EngineCommand(
         arguments=[sys.executable, "-m", "server.scripted_engine"],
-        trailing=["--model", settings.name, "--context", str(context_tokens), *script],
+        trailing=[
+            "--model",
+            settings.name,
+            "--context",
+            str(context_tokens),
+            "--adapter-rank",
+            str(settings.adapter_rank),
+            *script,
+        ],
         probe=probe_request(settings.name),
     )
 
@@ -77,10 +92,14 @@ class Answer:
 
     def usage(self) -> dict[str, Any]:
         """In the words of the route."""
-        names = ("input_tokens", "output_tokens") if self.is_responses else (
-            "prompt_tokens",
-            "completion_tokens",
-        )  # fmt: skip
+        names = (
+            ("input_tokens", "output_tokens")
+            if self.is_responses
+            else (
+                "prompt_tokens",
+                "completion_tokens",
+            )
+        )
         return {
             names[0]: self.prompt_tokens,
             names[1]: self.sent,
@@ -91,7 +110,9 @@ class Answer:
 class ScriptedApp:
     """The engine's HTTP surface over raw ASGI; a framework would cost more than the answers."""
 
-    def __init__(self, script: Script, *, model: str, context_tokens: int) -> None:
+    def __init__(
+        self, script: Script, *, model: str, context_tokens: int, adapter_rank: int
+    ) -> None:
         self._script = script
         self._model = model
         self._context_tokens = context_tokens
@@ -99,7 +120,17 @@ class ScriptedApp:
         self._slots = asyncio.Semaphore(script.slots or sys.maxsize)
         self._running: dict[str, Answer] = {}
         self._aborted: dict[str, Answer] = {}
-        self._fault_counts = [itertools.count(1) for _ in script.faults]
+        self._faults = [
+            (fault, itertools.count(1)) for fault in script.faults if fault.kind not in SWAP_FAULTS
+        ]
+        self._swap, adapters = ScriptedSwap(script), ScriptedAdapters()
+        self._control = EngineControl(
+            WeightSwap(self._swap, script.weights),
+            adapters,
+            ScriptedSampler(script, self._words, self._swap, adapters),
+            running=script.weights,
+            adapter_rank=adapter_rank,
+        )
         self._generated = 0
         self._prompted = 0
 
@@ -111,6 +142,8 @@ class ScriptedApp:
             await _answer(send, 200, self._metrics(), b"text/plain")
         elif path.startswith(ABORT_PATH):
             await self._abort(path.removeprefix(ABORT_PATH), send)
+        elif path in self._control.paths:
+            await self._control(scope, receive, send)
         elif path in ("/v1/chat/completions", "/v1/completions", "/v1/responses"):
             await self._generate(scope, receive, send)
         elif path == "/tokenize":
@@ -200,6 +233,7 @@ class ScriptedApp:
         due = began + self._script.first_token_seconds + (position / pace if pace else 0.0)
         if (seconds := due - time.monotonic()) > 0:
             await asyncio.sleep(seconds)
+        await self._swap.may_go_on()
 
     async def _happen(self, fault: Fault | None, position: int, send: Any) -> None:
         if fault is None or position != fault.after_tokens:
@@ -222,8 +256,14 @@ class ScriptedApp:
             created = (
                 b"" if position else _typed("response.created", response=self._response(answer))
             )
-            return created + _typed("response.output_text.delta", delta=text, item_id="msg_0",
-                                    output_index=0, content_index=0, logprobs=[])  # fmt: skip
+            return created + _typed(
+                "response.output_text.delta",
+                delta=text,
+                item_id="msg_0",
+                output_index=0,
+                content_index=0,
+                logprobs=[],
+            )
         return b"".join(
             self._chunk(answer, index, text, None, is_first=not position)
             for index in range(answer.choices)
@@ -298,7 +338,7 @@ class ScriptedApp:
         }
 
     def _fault(self, body: str) -> Fault | None:
-        for fault, count in zip(self._script.faults, self._fault_counts, strict=True):
+        for fault, count in self._faults:
             if (not fault.when or fault.when in body) and next(count) % fault.every == 0:
                 return fault
         return None
@@ -377,7 +417,12 @@ async def _refuse(send: Any, message: str) -> None:
 async def _serve(arguments: argparse.Namespace) -> None:
     script = read_script(arguments.script)
     await asyncio.sleep(script.start_seconds)
-    app = ScriptedApp(script, model=arguments.model, context_tokens=arguments.context)
+    app = ScriptedApp(
+        script,
+        model=arguments.model,
+        context_tokens=arguments.context,
+        adapter_rank=arguments.adapter_rank,
+    )
     await listen(app, arguments).serve()
 
 
@@ -386,6 +431,7 @@ def main() -> None:
     parser = child_arguments("Scripted engine: replays tokens at a pace, with faults on demand")
     parser.add_argument("--model", default="scripted", help="served model name")
     parser.add_argument("--context", type=int, default=8192, help="longest prompt, in bytes")
+    parser.add_argument("--adapter-rank", type=int, default=32, help="largest of an adapter")
     parser.add_argument("--script", type=Path, default=None, help="TOML file; see server/script.py")
     arguments = parser.parse_args()
     hold_lifeline(arguments.lifeline)

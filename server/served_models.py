@@ -16,6 +16,7 @@ from server.model_manifest import read_manifest
 from server.model_store import ModelStore
 from server.scripted_engine import scripted_command, scripted_family
 from server.settings import LANES, ModelSettings, ServerSettings
+from server.versions import Versions
 from server.vllm_engine import CPU_KV_CACHE_BYTES, vllm_command
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,9 @@ class ServedModels:
             has_chat_template=has_chat_template,
             engine=engine,
             admission=Admission(model.concurrency, lanes),
-            weights_digest=weights_digest,
+            versions=Versions.first(model.name, root, weights_digest),
+            role=model.role,
+            most_adapters=model.adapters,
         )
 
 

@@ -12,6 +12,8 @@ Lane = Literal["ide", "chat", "eval", "train"]
 LANES: tuple[Lane, ...] = ("ide", "chat", "eval", "train")
 """The lanes, from the one that is served first to the one that gives way to all."""
 
+Role = Literal["serving", "sampler"]
+
 Scope = Literal["complete", "evaluate", "train", "admin", "audit"]
 SCOPES: tuple[Scope, ...] = ("complete", "evaluate", "train", "admin", "audit")
 
@@ -87,7 +89,7 @@ class ModelSettings(_Table):
     """Groups of GPUs that the layers are divided among."""
     compile: bool = False
     """Compile the model on a CPU machine: up to a quarter faster, about a minute more to start."""
-    role: Literal["serving", "sampler"] = "serving"
+    role: Role = "serving"
     """`sampler` answers the train and eval lanes only, and takes new weights from a trainer at any time."""
     adapters: int = Field(default=0, ge=0, le=64)
     """Most LoRA adapters loaded beside the model at once; 0 starts the engine without them, which is faster."""

@@ -6,7 +6,7 @@ right. Looking for byte patterns costs far less than parsing every event; inside
 the quotes of these patterns are escaped, so an answer that talks about them is never mistaken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -31,11 +31,13 @@ class Rewriter(Protocol):
 
     tokens: what the engine counted, once it said so. num_events: events that came so far; with
     one token an event, close to the tokens. error: why the stream failed, if it did.
+    fingerprint: says at the end what the answer was drawn from; set before the first `feed`.
     """
 
     tokens: TokenCount | None
     num_events: int
     error: Mapping[str, Any] | None
+    fingerprint: Callable[[], str]
 
     def feed(self, chunk: bytes) -> bytes:
         """The bytes to send for the bytes that came; an unfinished event is kept back."""
@@ -74,6 +76,7 @@ class ChunkRewriter:
         self.num_events = 0
         self._wants_usage = wants_usage
         self._unfinished_choices = choices
+        self.fingerprint: Callable[[], str] = str
         self._buffer = _EventBuffer()
 
     def feed(self, chunk: bytes) -> bytes:
@@ -104,6 +107,7 @@ class ChunkRewriter:
                 del body["usage"]
         for choice in choices:
             name_reasoning_twice(choice.get("delta"))
+        body["system_fingerprint"] = self.fingerprint()
         return encode_event(body)
 
     def close(self) -> bytes:
@@ -132,6 +136,7 @@ class ResponsesRewriter:
         self.error: Mapping[str, Any] | None = None
         self._is_ended = False
         self.num_events = 0
+        self.fingerprint: Callable[[], str] = str
         self._buffer = _EventBuffer()
 
     def feed(self, chunk: bytes) -> bytes:
