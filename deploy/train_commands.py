@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from deploy.cli import DeferredCommand
 
 COMMANDS = {
+    "data": ("deploy.train_data:app", "Make verified training data, and look at it."),
     "plan": ("deploy.train_plan:plan", "Memory, phase times, and whether to pipeline at all."),
     "simulate": ("deploy.train_simulate:simulate", "Try the pipeline's schedules on a workload."),
 }

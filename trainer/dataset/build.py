@@ -7,7 +7,7 @@ solve rate. Whatever is left out has one reason, the first that applies.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evaluator.data import DataFolder
 from evaluator.grading.bench import Bench
@@ -64,8 +64,27 @@ Watch = Callable[[str, int, int], None]
 """Told (step, done, of how many)."""
 
 
-def build(choices: Choices, data: DataFolder, bench: Bench, watch: Watch) -> Built:
-    """The data set. Raises DatasetInvalid, DataMissing, DataInvalid, RewardFailed."""
+class RateSampler(Protocol):
+    """Learns how often a model solves problems."""
+
+    def rates(
+        self, problems: Sequence[TrainingProblem], bench: Bench, watch: Callable[[int], None]
+    ) -> dict[str, float]:
+        """Problem → share of right answers."""
+        ...
+
+
+def build(
+    choices: Choices,
+    data: DataFolder,
+    bench: Bench,
+    watch: Watch,
+    sampler: RateSampler | None = None,
+) -> Built:
+    """The data set. sampler: asked for the solve rates that the choices lack.
+
+    Raises DatasetInvalid, DataMissing, DataInvalid, RewardFailed, AccessRefused.
+    """
     drops: list[Drop] = []
     found = _read(choices, data, drops, watch)
     num_read = len(found) + len(drops)
@@ -79,9 +98,13 @@ def build(choices: Choices, data: DataFolder, bench: Bench, watch: Watch) -> Bui
         watch("run known solutions", number, len(found))
     composed = {one.problem.id for one in found if one.is_composed}
     problems = _without_duplicates(problems, composed, drops)
+    rates = dict(choices.solve_rates)
+    if sampler is not None:
+        asked = [problem for problem in problems if problem.id not in rates]
+        rates |= sampler.rates(asked, bench, lambda done: watch("sample", done, len(asked)))
     problems, too = by_solve_rate(
         problems,
-        choices.solve_rates,
+        rates,
         least=choices.least_solve_rate,
         most=choices.most_solve_rate,
     )
@@ -95,12 +118,12 @@ def build(choices: Choices, data: DataFolder, bench: Bench, watch: Watch) -> Bui
         "dropped_by_reason": reasons(drops),
         "licences": _counted(problem.licence for problem in problems),
         "evaluation_suites": suites,
-        "thresholds": _thresholds(choices),
+        "thresholds": _thresholds(choices, len(rates)),
     }
     return Built(problems=problems, drops=drops, facts=facts)
 
 
-def _thresholds(choices: Choices) -> dict[str, Any]:
+def _thresholds(choices: Choices, num_rates: int) -> dict[str, Any]:
     return {
         "least_tests": choices.least_tests,
         "most_rewarding_tests": MOST_REWARDING,
@@ -109,7 +132,7 @@ def _thresholds(choices: Choices) -> dict[str, Any]:
         "near_duplicate_same_name": NEAR_SAME_NAME,
         "least_solve_rate": choices.least_solve_rate,
         "most_solve_rate": choices.most_solve_rate,
-        "solve_rates_known": len(choices.solve_rates),
+        "solve_rates_known": num_rates,
     }
 
 

@@ -21,6 +21,14 @@ SCHEMA = 1
 PROBLEMS, DROPPED, MANIFEST = "problems.jsonl", "dropped.jsonl", "manifest.json"
 
 
+def check_place(folder: Path) -> None:
+    """Raise DatasetInvalid where something else than a data set is there."""
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise DatasetInvalid(
+            f"{folder} is there and is no data set: name another folder with --out, or remove it"
+        )
+
+
 def write_dataset(
     folder: Path,
     problems: Sequence[TrainingProblem],
@@ -31,10 +39,8 @@ def write_dataset(
 
     The folder must not be there, or be a data set, which is replaced.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        raise DatasetInvalid(
-            f"{folder} is there and is no data set: name another folder with --out, or remove it"
-        )
+    check_place(folder)
+    folder = folder.resolve()
     made = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         made.mkdir(parents=True)
