@@ -114,11 +114,11 @@ def pack(samples: Sequence[Sample], indices: Sequence[int], *, multiple: int = 1
     Without any index it is a row of padding that trains nothing: a rank which has run out of
     samples still takes part in every collective operation.
     """
-    columns = [_columns(samples[index], place) for place, index in enumerate(indices)]
+    columns = [sample_columns(samples[index], place) for place, index in enumerate(indices)]
     length = sum(len(column["token_ids_BT"]) for column in columns)
     num_padding = -length % multiple if length else multiple
     if num_padding:
-        columns.append(_padding(num_padding))
+        columns.append(padding_columns(num_padding))
     row = {name: torch.cat([column[name] for column in columns])[None] for name in columns[0]}
     return MicroBatch(**row, sample_index_S=torch.tensor(indices, dtype=torch.long))
 
@@ -131,9 +131,12 @@ def pad(samples: Sequence[Sample], indices: Sequence[int], *, multiple: int = 1)
     width = longest + -longest % multiple
     rows = []
     for place, index in enumerate(indices):
-        column, num_padding = _columns(samples[index], place), width - samples[index].num_tokens
+        column, num_padding = (
+            sample_columns(samples[index], place),
+            width - samples[index].num_tokens,
+        )
         if num_padding:
-            padding = _padding(num_padding)
+            padding = padding_columns(num_padding)
             # Positions that went back to 0 would look like a second sample of a packed row.
             padding["position_ids_BT"] += samples[index].num_tokens
             column = {name: torch.cat([part, padding[name]]) for name, part in column.items()}
@@ -142,11 +145,12 @@ def pad(samples: Sequence[Sample], indices: Sequence[int], *, multiple: int = 1)
     return MicroBatch(**stacked, sample_index_S=torch.tensor(indices, dtype=torch.long))
 
 
-def _columns(sample: Sample, place: int) -> dict[str, Tensor]:
+def sample_columns(sample: Sample, place: int) -> dict[str, Tensor]:
+    """One sample's tokens as the fields of a MicroBatch without their B; place: its sequence."""
     token_ids = torch.tensor([*sample.prompt_ids, *sample.answer_ids], dtype=torch.long)
     num_tokens, first = len(token_ids), len(sample.prompt_ids) - 1
     answer = slice(first, num_tokens - 1)
-    column = _padding(num_tokens)
+    column = padding_columns(num_tokens)
     column["token_ids_BT"] = token_ids
     column["sequence_BT"].fill_(place)
     column["targets_BT"][:-1] = token_ids[1:]
@@ -159,7 +163,8 @@ def _columns(sample: Sample, place: int) -> dict[str, Tensor]:
     return column
 
 
-def _padding(num_tokens: int) -> dict[str, Tensor]:
+def padding_columns(num_tokens: int) -> dict[str, Tensor]:
+    """Positions that train nothing, in the same form."""
     return {
         "token_ids_BT": torch.full((num_tokens,), _IGNORED_TOKEN),
         "position_ids_BT": torch.arange(num_tokens),
