@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from server.engine import FIRST_VERSION
 from server.engine_child import (
     ABORT_PATH,
     ASGIApp,
@@ -138,6 +139,7 @@ async def serve_vllm(arguments: argparse.Namespace, vllm_command_line: list[str]
                 AsyncEngineArgs.from_cli_args(vllm_arguments)
             )
         )
+        await engine.update_weight_version(FIRST_VERSION)
         tasks = await engine.get_supported_tasks()
         app = build_app(vllm_arguments, tasks, engine.model_config)
         await init_app_state(engine, app.state, vllm_arguments, tasks)

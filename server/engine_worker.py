@@ -115,11 +115,13 @@ class WorkerExtension:
     model_runner: Any
 
     def codeloop_probe(self) -> bool:
-        """Whether a forward pass gives finite logits. Attention is left out: it has no cache here."""
-        # A pass of vLLM's own for warming up: no request, no cache, and the weights as they are.
+        """Whether a forward pass gives finite logits. Only for a paused engine with empty caches."""
+        # vLLM's own pass for warming up needs no request, which a paused engine would not run. What
+        # it writes into the cache lies in blocks that nobody holds. Without `force_attention` a CPU
+        # leaves memory as it finds it in the place of attention's output.
         with torch.inference_mode():
             hidden, last = self.model_runner._dummy_run(
-                PROBE_TOKENS, is_profile=True, skip_eplb=True
+                PROBE_TOKENS, is_profile=True, skip_eplb=True, force_attention=True
             )
             if not isinstance(hidden, torch.Tensor):
                 return True  # a rank in the middle of a pipeline has no logits
