@@ -1,11 +1,12 @@
-"""The database: API keys and usage rows, through SQLAlchemy; SQLite unless told otherwise.
+"""The database: API keys, usage and versions, through SQLAlchemy; SQLite unless told otherwise.
 
 Calls block and belong in a thread. The schema is Alembic's (`migrations/`), brought up to date
 when the store is opened.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -51,6 +52,68 @@ USAGE = sa.Table(
     sa.Column("total_seconds", sa.Float, nullable=False),
 )
 
+VERSION_HEADS = sa.Table(
+    "version_heads",
+    METADATA,
+    sa.Column("model", sa.String(200), primary_key=True),
+    sa.Column("previous", sa.String(64)),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("last_hash", sa.String(64), nullable=False),
+)
+"""One row a model with versions; whoever changes any of them holds it for the transaction."""
+
+VERSIONS = sa.Table(
+    "versions",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(200), sa.ForeignKey("version_heads.model"), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("parent", sa.String(64)),
+    sa.Column("base_model", sa.String(400), nullable=False),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("folder", sa.String(4000), nullable=False),
+    sa.Column("weights_digest", sa.String(64), nullable=False),
+    sa.Column("tokenizer_digest", sa.String(64)),
+    sa.Column("num_bytes", sa.BigInteger, nullable=False),
+    sa.Column("run", sa.String(400)),
+    sa.Column("step", sa.Integer),
+    sa.Column("recipe_digest", sa.String(128)),
+    sa.Column("dataset_digests", sa.JSON, nullable=False),
+    sa.Column("summary", sa.JSON, nullable=False),
+    sa.Column("scores", sa.JSON, nullable=False),
+    sa.Column("is_pinned", sa.Boolean, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("predecessor", sa.String(64)),
+    sa.Column("created_at", sa.DateTime, nullable=False),
+    sa.UniqueConstraint("model", "version", name="one_meaning_a_name"),
+)
+
+for _state in ("live", "canary"):
+    sa.Index(
+        f"one_{_state}_a_model",
+        VERSIONS.c.model,
+        unique=True,
+        sqlite_where=VERSIONS.c.state == _state,
+        postgresql_where=VERSIONS.c.state == _state,
+    )
+
+VERSION_TRANSITIONS = sa.Table(
+    "version_transitions",
+    METADATA,
+    sa.Column("model", sa.String(200), sa.ForeignKey("version_heads.model"), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("from_state", sa.String(16)),
+    sa.Column("to_state", sa.String(16), nullable=False),
+    sa.Column("actor", sa.String(200), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("at", sa.DateTime, nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+"""Append-only: rows are inserted and never changed, and each holds the hash of the one before."""
+
 
 def utc_now() -> dt.datetime:
     """The time as the store keeps it: UTC, without a zone mark."""
@@ -87,6 +150,18 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 return int(connection.execute(statement, rows).rowcount)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database {self.url} refused a write: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Statements that take effect together, or not at all when the block raises.
+
+        Begin with a write: SQLite then waits for other writers instead of failing later.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
         except SQLAlchemyError as error:
             raise StoreError(f"the database {self.url} refused a write: {error}") from error
 

@@ -32,15 +32,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU here"))
 
 
-@pytest.fixture
-def endpoint() -> Iterator[Any]:
-    """An `Endpoint` of endpoint.py; the tests' folders are no packages."""
-    spec = importlib.util.spec_from_file_location("endpoint", ROOT / "tests" / "endpoint.py")
+def _load(name: str) -> Any:
+    """A module of this folder; the tests' folders are no packages."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # A frozen dataclass looks its module up by name.
-    sys.modules["endpoint"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
-    with module.Endpoint() as served:
+    return module
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Any]:
+    """An `Endpoint` of endpoint.py."""
+    with _load("endpoint").Endpoint() as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def published() -> Any:
+    """The module published.py: tiny models and versions as a trainer publishes them."""
+    return _load("published")
