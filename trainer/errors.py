@@ -9,16 +9,20 @@ TrainerError                  catch this one to catch them all
 ├── TooStale                  a token sampled by a policy older than the bound, or newer than the learner
 ├── BatchInvalid              samples that cannot be laid out: counts that disagree, one past the budget
 ├── RecipeInvalid             a recipe's key, type, value or impossible split; names file, table, key, rule
+├── RunRefused                a folder that holds another run, or that another process writes
 ├── DatasetInvalid            a data set that is not whole, not verified, or empty after filtering
 ├── SamplerFailed             a sampler that is slow, dead or answers nonsense; says how long and which
 │   └── SamplerMismatch       other tokens, tokenizer or log-probs than the learner's
 ├── UpdateFailed              new weights did not reach the sampler
 ├── RewardFailed              no verdicts: the sandbox or its disk, not the programs
 ├── ModelUnfit                a model folder that the learner cannot train or write back
+├── LearnerFailed             an optimiser step that did not end in its time
 ├── StepInvalid               a loss or gradient that is no number; nothing was changed
 ├── AllGroupsDead             k iterations in a row without a group that differs within itself
 ├── CheckpointInvalid         a checkpoint or manifest that does not verify
-└── SaveFailed                a checkpoint or a version could not be written; the last good one stands
+├── SaveFailed                a checkpoint or a version could not be written; the last good one stands
+├── LogInvalid                a run's folder without a log, or a log with a line that is no row
+└── EvaluationsDiffer         two evaluations that cannot be compared problem by problem
 """
 
 
@@ -58,6 +62,10 @@ class RecipeInvalid(TrainerError):
     """A recipe that cannot be followed."""
 
 
+class RunRefused(TrainerError):
+    """A folder that holds another run, or that another process writes."""
+
+
 class DatasetInvalid(TrainerError):
     """A data set that cannot be trained on."""
 
@@ -82,6 +90,10 @@ class ModelUnfit(TrainerError):
     """A model folder that the learner cannot train or write back in its own layout."""
 
 
+class LearnerFailed(TrainerError):
+    """An optimiser step did not end in its time."""
+
+
 class StepInvalid(TrainerError):
     """A loss or a gradient is not finite."""
 
@@ -96,3 +108,11 @@ class CheckpointInvalid(TrainerError):
 
 class SaveFailed(TrainerError):
     """A checkpoint or a version could not be written."""
+
+
+class LogInvalid(TrainerError):
+    """A folder has no log of a run that can be read."""
+
+
+class EvaluationsDiffer(TrainerError):
+    """Two evaluations have no pairs."""

@@ -1,0 +1,127 @@
+"""From a recipe to the parts of its run: policy, sampler, problems and their order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer.collect import Grades
+from trainer.dataset.folder import load_dataset
+from trainer.dataset.order import Order
+from trainer.dataset.problem import TrainingProblem
+from trainer.dataset.short_functions import SOURCE, short_functions, split
+from trainer.importance import CorrectionBounds
+from trainer.local_sampler import LocalSampler, tokenizer_digest
+from trainer.plain_policy import PlainPolicy
+from trainer.policy_options import Compute, LoraOptions, PolicyOptions
+from trainer.prompts import encode
+from trainer.published import Lineage
+from trainer.recipe import Recipe
+from trainer.recipe_file import recipe_digest
+from trainer.rollout import Sampler
+from trainer.served_sampler import ServedSampler
+from trainer.surrogate import Objective
+from trainer.train import Setup
+
+
+def set_up(
+    recipe: Recipe, folder: Path, *, model_folder: Path, grader: Grades, key: str = ""
+) -> Setup:
+    """The parts, models loaded. folder: the run's. key: of the server that samples.
+
+    Raises DatasetInvalid, ModelUnfit, SamplerFailed.
+    """
+    train, heldout = problems_of(recipe)
+    prompts = encode(train, model_folder, recipe.drawing.max_prompt_tokens)
+    kept = [prompt.problem for prompt in prompts.by_id.values()]
+    most_prompt_tokens = recipe.drawing.max_prompt_tokens
+    return Setup(
+        recipe=recipe,
+        folder=folder,
+        policy=PlainPolicy(
+            model_folder,
+            policy_options(recipe),
+            lineage=Lineage(
+                base=model_folder, run=recipe.name, recipe_sha256=recipe_digest(recipe)
+            ),
+        ),
+        sampler=_sampler(recipe, folder, model_folder, key),
+        grader=grader,
+        prompts=prompts,
+        order=Order(
+            problems=kept,
+            seed=recipe.seed,
+            has_curriculum=recipe.data.curriculum,
+            is_filtered=recipe.data.online_filter,
+            others_share=recipe.data.others_share,
+        ),
+        heldout=encode(heldout, model_folder, most_prompt_tokens) if heldout else None,
+        tokenizer_digest=tokenizer_digest(model_folder),
+        dataset=recipe.data.train,
+    )
+
+
+def problems_of(recipe: Recipe) -> tuple[Sequence[TrainingProblem], Sequence[TrainingProblem]]:
+    """What is trained on and what is held out. Raises DatasetInvalid."""
+    train: Sequence[TrainingProblem]
+    heldout: Sequence[TrainingProblem] = ()
+    if recipe.data.train == SOURCE:
+        train, heldout = split(short_functions())
+    else:
+        train = load_dataset(Path(recipe.data.train).expanduser())
+    if recipe.data.heldout:
+        heldout = load_dataset(Path(recipe.data.heldout).expanduser())
+    return train, heldout if recipe.evaluation.every else ()
+
+
+def policy_options(recipe: Recipe) -> PolicyOptions:
+    """The recipe's side of the learner."""
+    objective, optimiser = recipe.objective, recipe.optimiser
+    lora = None
+    if recipe.model.lora_rank:
+        lora = LoraOptions(
+            rank=recipe.model.lora_rank,
+            alpha=recipe.model.lora_alpha,
+            is_published_merged=recipe.sampler.weights != "adapter",
+        )
+    return PolicyOptions(
+        learning_rate=optimiser.learning_rate,
+        warm_up_steps=optimiser.warmup_steps,
+        betas=(optimiser.beta1, optimiser.beta2),
+        weight_decay=optimiser.weight_decay,
+        max_gradient_norm=optimiser.max_gradient_norm,
+        temperature=recipe.drawing.temperature,
+        compute=Compute(recipe.model.compute),
+        lora=lora,
+        is_checkpointing=recipe.model.gradient_checkpointing,
+        tokens_per_micro_batch=optimiser.tokens_per_micro_batch,
+        objective=Objective(
+            clip_low=objective.clip_low,
+            clip_high=objective.clip_high,
+            kl_coefficient=objective.kl_coefficient,
+            entropy_coefficient=objective.entropy_coefficient,
+        ),
+        normaliser=objective.normaliser,
+        constant_tokens=max(stage.max_new_tokens for stage in recipe.all_stages),
+        correction=objective.correction,
+        correction_bounds=CorrectionBounds(cap=objective.weight_cap),
+        max_staleness=objective.max_staleness,
+        seed=recipe.seed,
+    )
+
+
+def _sampler(recipe: Recipe, folder: Path, model_folder: Path, key: str) -> Sampler:
+    table = recipe.sampler
+    if table.kind == "served":
+        return ServedSampler(
+            table.url,
+            model=table.model,
+            key=key,
+            label=f"{recipe.name}-{folder.name}",
+            weights=table.weights,
+            concurrency=table.concurrency,
+        )
+    longest = max(stage.max_new_tokens for stage in recipe.all_stages)
+    return LocalSampler(
+        model_folder,
+        num_rows=table.num_rows,
+        most_tokens=recipe.drawing.max_prompt_tokens + longest,
+    )
