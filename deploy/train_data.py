@@ -189,4 +189,9 @@ def _print(folder: Path, manifest: dict[str, Any], *, as_json: bool) -> None:
         f" {limits['near_duplicate']:g}, or {limits['near_duplicate_same_name']:g} where a function of"
         f" the same name is tested, against {len(manifest['evaluation_suites'])} suites"
     )
+    if not manifest["evaluation_suites"]:
+        typer.echo(
+            "  no evaluation suite's files were found, so nothing was compared with them: name their"
+            " folder with --data"
+        )
     typer.echo(f"  what was left out, each with its reason: {folder / 'dropped.jsonl'}")

@@ -10,16 +10,14 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from evaluator.extract import extracted, without_reasoning
-from evaluator.grading.bench import Bench, Rules
+from evaluator.grading.bench import Bench
 from evaluator.judge import judge_code
 from evaluator.judgement import Grade, Judgement
 from evaluator.problem import CallTask, Problem, RepositoryTask
-from sandbox.sandbox import Sandbox
 from trainer.alive import check_alive
 from trainer.dataset.problem import TrainingProblem
 from trainer.rollout import Answer
@@ -62,17 +60,17 @@ def code_of(problem: TrainingProblem, text: str) -> str | None:
 
 
 class Grader:
-    """Grades many answers at once in a sandbox of its caller's; the same answer gets the same reward.
+    """Grades many answers at once; the same answer gets the same reward.
 
-    cache: folder for what references returned. deadline_seconds: most that grading one answer may
+    bench: the caller's, by strict rules. deadline_seconds: most that grading one answer may
     take from when a thread took it; past it there is no reward, as programs end by their own limits.
     """
 
-    def __init__(self, sandbox: Sandbox, cache: Path, *, deadline_seconds: float = 600.0) -> None:
-        self._bench = Bench(sandbox=sandbox, rules=Rules.STRICT, cache=cache)
+    def __init__(self, bench: Bench, *, deadline_seconds: float = 600.0) -> None:
+        self._bench = bench
         self._deadline_seconds = deadline_seconds
         # One more than runs at once: one answer is read while others wait for their programs.
-        num_threads = sandbox.num_workers + 1
+        num_threads = bench.sandbox.num_workers + 1
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="reward")
         self._free = asyncio.Semaphore(num_threads)
 
@@ -97,7 +95,7 @@ class Grader:
             running.exception()  # told to whoever awaits it, if anybody still does
 
     def close(self) -> None:
-        """Let go of the threads once what runs has ended; the sandbox stays the caller's."""
+        """Let go of the threads once what runs has ended; the bench stays the caller's."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evaluator.grading.bench import Bench, Rules
 from evaluator.problem import CallTask, Problem, StdioTask
 from evaluator.prompt import Message
 from sandbox.sandbox import Sandbox
@@ -30,9 +31,13 @@ def sandbox() -> Iterator[Sandbox]:
         yield opened
 
 
+def bench_of(sandbox: Sandbox, cache: pathlib.Path) -> Bench:
+    return Bench(sandbox=sandbox, rules=Rules.STRICT, cache=cache)
+
+
 @pytest.fixture
 def grader(sandbox: Sandbox, tmp_path: pathlib.Path) -> Iterator[Grader]:
-    with Grader(sandbox, tmp_path) as made:
+    with Grader(bench_of(sandbox, tmp_path)) as made:
         yield made
 
 
@@ -177,7 +182,7 @@ def test_same_answer_earns_the_same(grader: Grader) -> None:
 
 def test_answer_past_its_deadline_has_no_reward(sandbox: Sandbox, tmp_path: pathlib.Path) -> None:
     problem = asked(replace(DOUBLE, seconds=0.5), head="def double(n):")
-    with Grader(sandbox, tmp_path, deadline_seconds=0.05) as grader:
+    with Grader(bench_of(sandbox, tmp_path), deadline_seconds=0.05) as grader:
         (found,) = rewards(grader, problem, ["\n    while True: pass"])
     assert found.score is None
     assert "0.05 s" in found.reason
@@ -186,7 +191,10 @@ def test_answer_past_its_deadline_has_no_reward(sandbox: Sandbox, tmp_path: path
 def test_sandbox_that_is_gone_is_an_error_and_no_zero(tmp_path: pathlib.Path) -> None:
     opened = Sandbox(SandboxSettings(workers=1))
     opened.close()
-    with Grader(opened, tmp_path) as grader, pytest.raises(RewardFailed, match="runs no program"):
+    with (
+        Grader(bench_of(opened, tmp_path)) as grader,
+        pytest.raises(RewardFailed, match="runs no program"),
+    ):
         rewards(grader, asked(DOUBLE, head="def double(n):"), ["\n    return 2 * n"])
 
 

@@ -19,7 +19,7 @@ from trainer.dataset.problem import TrainingProblem
 from trainer.dataset.rewarding import MOST_HOLDOUT, MOST_REWARDING
 from trainer.dataset.rows import rows
 from trainer.dataset.solve_rate import LEAST, MOST, by_solve_rate
-from trainer.dataset.tasks import num_tests
+from trainer.dataset.tasks import num_tests, training_task
 from trainer.dataset.verify import verified
 from trainer.errors import DatasetInvalid
 
@@ -161,7 +161,7 @@ def _with_enough_tests(
 ) -> list[Candidate]:
     kept = []
     for one in found:
-        task = one.problem.problem.task
+        task = training_task(one.problem.problem.task)
         count = one.num_tests if one.num_tests is not None else num_tests(task)
         # How many tests a project's own command runs is not ours to count.
         if count >= least or isinstance(task, RepositoryTask):

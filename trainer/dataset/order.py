@@ -54,7 +54,7 @@ class Order:
 
         With the filter, what an epoch holds is decided by what was known when it began.
         """
-        taken = []
+        taken = list[TrainingProblem]()
         while len(taken) < count:
             if self.place.index >= len(self._epoch_ids):
                 self._begin(self.place.epoch + 1)

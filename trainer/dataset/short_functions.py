@@ -8,6 +8,7 @@ is held out; kinds that do the same under other words count as one.
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from evaluator.problem import CallTask, Problem
@@ -29,6 +30,11 @@ _NAMES = ("solve", "func", "f", "compute", "answer")
 
 def short_functions(seed: int = 0, *, versions: int = 2) -> list[TrainingProblem]:
     """The family's problems. versions: of a kind that has constants; the others have one."""
+    return list(_made(seed, versions))
+
+
+@cache
+def _made(seed: int, versions: int) -> tuple[TrainingProblem, ...]:
     kinds, rivals = _kinds(), defaultdict[str, list[Form]](list)
     for form in forms():
         if form.rival:
@@ -58,7 +64,7 @@ def short_functions(seed: int = 0, *, versions: int = 2) -> list[TrainingProblem
                         kinds[form.kind],
                     )
                 )
-    return problems
+    return tuple(problems)
 
 
 def split(
