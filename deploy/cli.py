@@ -24,6 +24,10 @@ COMMANDS = {
     "serve": ("deploy.serve_command:serve", "Serve models over an OpenAI-compatible API."),
     "chat": ("deploy.chat_command:chat", "Talk to a model, here or on any compatible endpoint."),
     "models": ("deploy.models_commands:app", "Get, list, verify and size models."),
+    "versions": (
+        "deploy.versions_commands:app",
+        "Take in, list, verify, pin, remove published versions.",
+    ),
     "keys": ("deploy.keys_commands:app", "Create, list and revoke API keys."),
     "sandbox": (
         "deploy.sandbox_commands:app",

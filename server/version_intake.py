@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from server.errors import ModelError, VersionError, VersionNotFound, VersionRefused
+from server.errors import ModelCorrupt, ModelError, VersionError, VersionNotFound, VersionRefused
 from server.model_folder import check_folder
 from server.model_manifest import NAME as MANIFEST
 from server.model_manifest import read_manifest, sha256
@@ -223,8 +223,8 @@ def read_arrival(
 
 
 def digest_of(folder: Path) -> str:
-    """One hash of all files of a model's folder, from its manifest where it has one."""
-    if (folder / MANIFEST).is_file():
+    """One hash of all files of a model's folder, from its manifest where it has one of ours."""
+    with suppress(ModelCorrupt):
         return read_manifest(folder).digest
     whole = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

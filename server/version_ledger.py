@@ -228,7 +228,10 @@ class VersionLedger:
 
     def _unknown_model(self, model: str) -> VersionNotFound:
         have = ", ".join(sorted({each.model for each in self.versions()})) or "none"
-        return VersionNotFound(f"no versions of a model {model!r}: the catalog has models {have}")
+        return VersionNotFound(
+            f"no versions of a model {model!r}: the catalog has models {have}; `codeloop versions"
+            " publish` takes one in"
+        )
 
 
 def _history_of(model: str) -> sa.Select[tuple[object, ...]]:

@@ -96,6 +96,8 @@ def write_manifest(folder: pathlib.Path, **training: Any) -> None:
     for path in sorted(folder.glob("*.safetensors")):
         (length,) = struct.unpack("<Q", path.read_bytes()[:8])
         for name, entry in json.loads(path.read_bytes()[8 : 8 + length]).items():
+            if name == "__metadata__":
+                continue
             tensors[name] = {"dtype": entry["dtype"], "shape": entry["shape"], "file": path.name}
     manifest = {
         "schema": 1,
