@@ -220,22 +220,23 @@ def test_solutions_of_a_file_verify_what_has_none(bench: Bench, tmp_path: pathli
 def test_solve_rates_keep_what_is_neither_too_easy_nor_too_hard(
     bench: Bench, tmp_path: pathlib.Path
 ) -> None:
-    rates = lines(
-        tmp_path / "rates.jsonl",
-        [
-            {"id": f"short-functions/{name}/0", "passes": passes, "samples": 20}
-            for name, passes in (("characters/first_upper", 0), ("characters/reverse", 20))
-        ]
-        + [{"id": "short-functions/characters/count.vowel/0", "solve_rate": 0.05}],
-    )
+    solution = "a = int(input())\nprint(a + int(input()))"
+    texts = (ADD, SHOUT, MEAN, "Nobody tried this one yet, so nothing speaks against it.")
+    rows = [taco(text, sums(), solution) for text in texts]
+    rates = [
+        {"id": "taco/0", "passes": 0, "samples": 20},
+        {"id": "taco/1", "passes": 20, "samples": 20},
+        {"id": "taco/2", "solve_rate": 0.05},
+    ]
     found = built(
-        bench, tmp_path / "none", "short-functions", solve_rates=read_solve_rates(rates), limit=250
+        bench,
+        tmp_path / "none",
+        f"taco:{lines(tmp_path / 'taco.jsonl', rows)}",
+        solve_rates=read_solve_rates(lines(tmp_path / "rates.jsonl", rates)),
     )
-    assert set(why(found).values()) <= {"too_easy", "too_hard"}
+    assert why(found) == {"taco/0": "too_hard", "taco/1": "too_easy"}
+    assert {one.id: one.solve_rate for one in found.problems} == {"taco/2": 0.05, "taco/3": None}
     assert found.facts["thresholds"]["least_solve_rate"] == 0.05
-    known = {one.id: one.solve_rate for one in found.problems if one.solve_rate is not None}
-    assert len(known) + len(found.drops) >= 1
-    assert set(known.values()) <= {0.05}
 
 
 def test_solve_rates_are_sampled_from_an_endpoint(
@@ -329,14 +330,16 @@ def test_row_that_is_no_object_is_named_with_its_line(bench: Bench, tmp_path: pa
 def test_training_files_give_verified_problems_outside_every_suite(
     bench: Bench, tmp_path: pathlib.Path
 ) -> None:
+    for name in ("mbpp", "mbpp_plus", "leetcode_dataset", "exercism", "code_jam"):
+        (tmp_path / name).symlink_to(DATA / name)
     found = build(
-        Choices(sources=["mbpp", "leetcode", "exercism", "code-jam"], least_tests=3, limit=60),
-        DataFolder(DATA),
+        Choices(sources=["mbpp", "leetcode", "exercism", "code-jam"], least_tests=3, limit=30),
+        DataFolder(tmp_path),
         bench,
         lambda *_: None,
     )
     kept = found.facts["kept_by_source"]
-    assert kept["mbpp"] > 20
+    assert kept["mbpp"] > 10
     assert kept["leetcode"] > 10
     seen = why(found)
     # MBPP+ asks problems of MBPP's train split too.

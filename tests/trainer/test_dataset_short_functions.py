@@ -60,16 +60,10 @@ def graded(family: list[TrainingProblem], text: str, folder: pathlib.Path) -> li
             return asyncio.run(all_of_them(grader))
 
 
-def test_equal_seeds_give_equal_problems_and_other_seeds_others(
-    family: list[TrainingProblem],
-) -> None:
+def test_equal_seeds_give_equal_problems(family: list[TrainingProblem]) -> None:
     again = short_functions(0, versions=1)
-    assert [one.as_row() for one in family if one.id.endswith("/0")] == [
-        one.as_row() for one in again
-    ]
-    others = {one.id: one.problem.task for one in short_functions(1, versions=1)}
-    changed = sum(others.get(one.id, one.problem.task) != one.problem.task for one in family)
-    assert changed > len(family) / 3
+    first_versions = [one.as_row() for one in family if one.id.endswith("/0")]
+    assert first_versions == [one.as_row() for one in again]
 
 
 def test_family_is_large_and_has_every_problem_once(family: list[TrainingProblem]) -> None:
