@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluator import shown
@@ -20,18 +20,28 @@ from evaluator import shown
 STYLE = "page.css"
 
 
-def page(template: str, *, script: str = "", data: Any = None, **context: Any) -> str:
-    """A page of `evaluator/templates`. script: name of the one file of code that it runs, or "".
+def page(
+    template: str,
+    *,
+    script: str = "",
+    data: Any = None,
+    package: str = "evaluator",
+    more_style: str = "",
+    **context: Any,
+) -> str:
+    """A page of `templates` in a package. script: name of the one file of code that it runs, or "".
 
-    data: what that script reads, JSON-able.
+    data: what that script reads, JSON-able. package: whose templates; they may build on the
+    evaluator's. more_style: a style sheet of that package, after our own.
     """
-    style, code = _asset(STYLE), _asset(script) if script else ""
+    style = _asset("evaluator", STYLE) + (_asset(package, more_style) if more_style else "")
+    code = _asset(package, script) if script else ""
     code_source = _source(code) if code else "'none'"
     policy = (
         f"default-src 'none'; style-src {_source(style)}; script-src {code_source};"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return _environment().get_template(template).render(
+    return _environment(package).get_template(template).render(
         **context, policy=policy, style=Markup(style), code=Markup(code), data=inert_json(data)
     )  # fmt: skip
 
@@ -46,9 +56,10 @@ def inert_json(data: Any) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(package: str) -> Environment:
+    packages = dict.fromkeys((package, "evaluator"))
     found = Environment(
-        loader=PackageLoader("evaluator", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -59,8 +70,8 @@ def _environment() -> Environment:
 
 
 @cache
-def _asset(name: str) -> str:
-    return files("evaluator").joinpath("templates", name).read_text(encoding="utf-8")
+def _asset(package: str, name: str) -> str:
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _source(text: str) -> str:
