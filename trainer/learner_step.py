@@ -16,11 +16,11 @@ from trainer.errors import StepInvalid
 from trainer.importance import Corrected, correct
 from trainer.micro_batches import split_packed, split_padded
 from trainer.normaliser import StepTotals, token_weights
-from trainer.packing import MicroBatch, Sample, pack
+from trainer.packing import MicroBatch, Sample, pad
 from trainer.policy import StepReport
 from trainer.policy_model import Scorer
 from trainer.policy_options import Layout, PolicyOptions
-from trainer.shared_prompt import Row, lay_out, plan_rows, row_length
+from trainer.shared_prompt import Section, lay_out, plan_sections, section_length
 from trainer.staleness import staleness_histogram, token_staleness
 from trainer.surrogate import TokenTerms, surrogate_loss
 from trainer.surrogate_statistics import MismatchStatistics, SurrogateStatistics, count_mismatch
@@ -31,18 +31,19 @@ ROUND_UP_TOKENS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Deal:
-    """Which rows are fed together, rank by rank, and how a micro-batch is made of them."""
+    """Which sections are fed together, rank by rank, and how a micro-batch is made of them."""
 
-    rows: list[Row]
+    sections: list[Section]
     split: tuple[tuple[tuple[int, ...], ...], ...]
-    is_packed: bool
+    is_padded: bool
 
     def micro_batch(self, samples: Sequence[Sample], places: Sequence[int]) -> MicroBatch:
-        """The rows at the places of the split."""
-        rows = [self.rows[place] for place in places]
-        if self.is_packed:
-            return pack(samples, [index for row in rows for index in row], multiple=ROUND_UP_TOKENS)
-        return lay_out(samples, rows, multiple=ROUND_UP_TOKENS)
+        """The sections at the places of the split."""
+        sections = [self.sections[place] for place in places]
+        if self.is_padded:
+            indices = [index for section in sections for index in section]
+            return pad(samples, indices, multiple=ROUND_UP_TOKENS)
+        return lay_out(samples, sections, multiple=ROUND_UP_TOKENS)
 
 
 def deal(
@@ -51,7 +52,7 @@ def deal(
     options: PolicyOptions,
     *,
     linear_tokens: int,
-    can_share: bool,
+    layout: Layout,
     num_ranks: int = 1,
 ) -> Deal:
     """Deal the samples at the indices; every rank gets equally many micro-batches, and the same deal.
@@ -59,19 +60,23 @@ def deal(
     Raises BatchInvalid for a sample longer than a micro-batch.
     """
     budget = options.tokens_per_micro_batch
-    if options.layout is Layout.SHARED and can_share:
-        rows = plan_rows(samples, indices, budget_tokens=budget, linear_tokens=linear_tokens)
+    sections = plan_sections(
+        samples,
+        indices,
+        budget_tokens=budget,
+        linear_tokens=linear_tokens,
+        can_share=layout is Layout.SHARED,
+    )
+    is_padded = layout is Layout.PADDED
+    if is_padded:
+        lengths = [samples[section[0]].num_tokens for section in sections]
+        split = split_padded(lengths, num_ranks=num_ranks, budget_tokens=budget)
     else:
-        rows = [(index,) for index in indices]
-    lengths = [row_length(samples, row) for row in rows]
-    is_packed = options.layout is Layout.PACKED
-    if is_packed:
+        lengths = [section_length(samples, section) for section in sections]
         split = split_packed(
             lengths, num_ranks=num_ranks, budget_tokens=budget, linear_tokens=linear_tokens
         )
-    else:
-        split = split_padded(lengths, num_ranks=num_ranks, budget_tokens=budget)
-    return Deal(rows=rows, split=split, is_packed=is_packed)
+    return Deal(sections=sections, split=split, is_padded=is_padded)
 
 
 def teaching(samples: Sequence[Sample], options: PolicyOptions) -> list[int]:

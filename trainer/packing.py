@@ -21,6 +21,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from trainer.block_attention import Block
 from trainer.errors import BatchInvalid
 
 NO_SEQUENCE = -1
@@ -78,8 +79,8 @@ class MicroBatch:
 
     sequence_BT: whose position it is, from 0 within the micro-batch; NO_SEQUENCE for padding.
     sample_index_S: each sequence's place in the list that the micro-batches were made of.
-    proximal_log_probs_BT: NaN where a sample has none. visible_BTT: True where a row's position (the
-    second axis) sees another (the third); None where a position sees all before it in its sample.
+    proximal_log_probs_BT: NaN where a sample has none. blocks: who sees whom in a lone row, for
+    `block_attention`; None where the layout alone says so.
     """
 
     token_ids_BT: Tensor
@@ -92,20 +93,21 @@ class MicroBatch:
     versions_BT: Tensor
     proximal_log_probs_BT: Tensor
     sample_index_S: Tensor
-    visible_BTT: Tensor | None = None
+    blocks: tuple[Block, ...] | None = None
 
     @property
     def num_fed_tokens(self) -> int:
         """Tokens that the model is given, padding included."""
-        return self.token_ids_BT.numel()
+        return int(self.token_ids_BT.numel())
 
     def to(self, device: "torch.device | str") -> "MicroBatch":
         moved = {
-            field.name: tensor.to(device, non_blocking=True)
+            field.name: getattr(self, field.name).to(device, non_blocking=True)
             for field in fields(self)
-            if (tensor := getattr(self, field.name)) is not None
+            if field.name != "blocks"
         }
-        return replace(self, **moved)
+        blocks = None if self.blocks is None else tuple(one.to(device) for one in self.blocks)
+        return replace(self, **moved, blocks=blocks)
 
 
 def pack(samples: Sequence[Sample], indices: Sequence[int], *, multiple: int = 1) -> MicroBatch:

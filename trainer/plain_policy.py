@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainer.errors import CheckpointInvalid
+from trainer.freed_memory import keep_freed_memory
 from trainer.learner_step import (
     StepWork,
     accumulate,
@@ -29,8 +30,8 @@ from trainer.policy_model import (
     Scorer,
     adapter_config,
     adapter_tensors,
-    can_share_prompts,
     checkpoint_tensors,
+    layout_for,
     linear_tokens,
     load_network,
     merged,
@@ -53,6 +54,8 @@ class PlainPolicy:
         self._lineage = lineage or Lineage(base=folder)
         device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._device = torch.device(device)
+        if self._device.type == "cpu":
+            keep_freed_memory()
         dtype = {Compute.FLOAT32: torch.float32, Compute.BFLOAT16: torch.bfloat16}[options.compute]
         self._network = load_network(folder, options)
         self._masters = MasterWeights(self._network.to(self._device), dtype)
@@ -131,7 +134,7 @@ class PlainPolicy:
             plans = [_plan(name, one) for name, one in named.items()]
             tensors = (one for one in named.values())
             config = adapter_config(self._network, self._lineage.base.name)
-        training = {"version": version, "parent": version - 1 if version else None}
+        training: dict[str, Any] = {"version": version, "parent": version - 1 if version else None}
         training |= {"step": self._num_steps, "summary": dict(summary or {})}
         write_version(
             folder,
@@ -168,7 +171,7 @@ class PlainPolicy:
             indices,
             self._options,
             linear_tokens=linear_tokens(self._network),
-            can_share=can_share_prompts(self._network),
+            layout=layout_for(self._network, self._options.layout),
         )
 
 
@@ -197,7 +200,7 @@ def _reference(
     """The model as it was before training, where a KL term holds the policy to it."""
     if not options.objective.kl_coefficient:
         return None
-    plain = PolicyOptions(attention=options.attention)
+    plain = PolicyOptions()
     network = load_network(folder, plain, dtype=dtype).to(device)
     return Scorer(network.requires_grad_(False))
 

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainer import block_attention
 from trainer.errors import ModelUnfit
 from trainer.log_probs import masked_log_probs
 from trainer.packing import MicroBatch
-from trainer.policy_options import LoraOptions, PolicyOptions
+from trainer.policy_options import Layout, LoraOptions, PolicyOptions
 
 ADAPTER = "default"
 
@@ -32,15 +33,13 @@ class Scorer(nn.Module):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor | None]:
         """Log-probs and, if asked for, entropies in the shape of the batch; 0 outside its mask."""
         causal = causal_model(self.network)
-        visible = {}
-        if batch.visible_BTT is not None:
-            visible["attention_mask"] = batch.visible_BTT[:, None]
-        # With a cache a packed row's samples see each other (packing.py).
+        # A model that was not loaded for blocks would not know what they are.
+        blocks = {} if batch.blocks is None else {"blocks": batch.blocks}
         hidden_BTD = causal.base_model(
             input_ids=batch.token_ids_BT,
             position_ids=batch.position_ids_BT,
             use_cache=False,
-            **visible,
+            **blocks,
         ).last_hidden_state
         return masked_log_probs(
             hidden_BTD,
@@ -66,7 +65,7 @@ def load_network(folder: Path, options: PolicyOptions, *, dtype: torch.dtype | s
         )
     try:
         network = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=options.attention, local_files_only=True
+            folder, dtype=dtype, attn_implementation=_attention(folder), local_files_only=True
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelUnfit(
@@ -74,6 +73,17 @@ def load_network(folder: Path, options: PolicyOptions, *, dtype: torch.dtype | s
             " that the installed transformers knows; check the files, or take another model"
         ) from error
     return prepare(network, options)
+
+
+def _attention(folder: Path) -> str:
+    """Ours, unless a layer looks at less than all before it: a window is transformers' business."""
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not _attends_to_all(config):
+        return "sdpa"
+    block_attention.register()
+    return block_attention.NAME
 
 
 def prepare(network: Any, options: PolicyOptions) -> Any:
@@ -115,10 +125,16 @@ def linear_tokens(network: Any) -> int:
     return 6 * int(causal_model(network).config.hidden_size)
 
 
-def can_share_prompts(network: Any) -> bool:
-    """Whether every layer attends to all before it; a mask of ours would undo a sliding window."""
-    kinds = getattr(causal_model(network).config, "layer_types", None)
-    return kinds is None or set(kinds) == {"full_attention"}
+def layout_for(network: Any, wanted: Layout) -> Layout:
+    """The wanted layout, or padded rows for a model that only they suit."""
+    return wanted if _attends_to_all(causal_model(network).config) else Layout.PADDED
+
+
+def _attends_to_all(config: Any) -> bool:
+    kinds = getattr(config, "layer_types", None)
+    if kinds is None:
+        return getattr(config, "sliding_window", None) is None
+    return set(kinds) == {"full_attention"}
 
 
 def checkpoint_tensors(network: Any) -> dict[str, nn.Module | Tensor]:

@@ -23,8 +23,9 @@ class Compute(enum.StrEnum):
 class Layout(enum.StrEnum):
     """How samples become rows.
 
-    shared: answers of one prompt in one row wherever that is cheaper, else as padded. padded: a row a
-    sample. packed: samples end to end, for a model with flash attention.
+    shared: end to end in one row, the answers of one prompt sharing it wherever that is cheaper.
+    packed: end to end, each with its own prompt. padded: a row a sample, filled up to the longest; the
+    only one for a model whose layers do not all attend to everything before.
     """
 
     SHARED = "shared"
@@ -40,16 +41,16 @@ class LoraOptions:
     """
 
     rank: int = 32
-    alpha: float = 64.0
+    alpha: int = 64
     targets: str | tuple[str, ...] = "all-linear"
     is_published_merged: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an adapter that could not learn."""
-        if self.rank < 1 or self.alpha <= 0.0:
+        if self.rank < 1 or self.alpha < 1:
             raise ObjectiveInvalid(
-                f"LoRA has rank {self.rank} and alpha {self.alpha}: a rank is at least 1 and alpha above"
-                " 0; rank 32 with alpha 64 does well"
+                f"LoRA has rank {self.rank} and alpha {self.alpha}: a rank is at least 1 and so is alpha;"
+                " rank 32 with alpha 64 does well"
             )
 
 
@@ -61,7 +62,7 @@ class PolicyOptions:
     in equal parts to its value at this step and stays. max_gradient_norm: of all gradients together.
     tokens_per_micro_batch: most tokens fed at once, padding included; with it grows the memory.
     constant_tokens: the L of the normaliser `constant`. max_staleness: versions. device: None takes a
-    GPU where there is one. attention: by its name in transformers. seed: of the adapter's first values.
+    GPU where there is one. seed: of the adapter's first values.
     """
 
     learning_rate: float = 1e-6
@@ -82,7 +83,6 @@ class PolicyOptions:
     correction: Correction = Correction.NONE
     correction_bounds: CorrectionBounds = field(default_factory=CorrectionBounds)
     max_staleness: int = 1
-    attention: str = "sdpa"
     device: str | None = None
     seed: int = 0
 
