@@ -1,6 +1,6 @@
 """vLLM in a child process: AsyncLLM and its own OpenAI app on a unix socket.
 
-The one file that imports vllm. It offers an allow-list of vLLM's routes and our control routes,
+With `engine_worker` the only file that imports vllm. It offers an allow-list of vLLM's routes and our control routes,
 which call AsyncLLM directly: vLLM's development mode stays off, and nothing listens on a port.
 Started by `engine_process`; everything after `--` is vLLM's own command line.
 """

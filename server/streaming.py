@@ -107,7 +107,8 @@ class ChunkRewriter:
                 del body["usage"]
         for choice in choices:
             name_reasoning_twice(choice.get("delta"))
-        body["system_fingerprint"] = self.fingerprint()
+        if origin := self.fingerprint():
+            body["system_fingerprint"] = origin
         return encode_event(body)
 
     def close(self) -> bytes:

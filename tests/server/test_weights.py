@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.launch import Launched
+from deploy.launch import Launched, launch
 from server.keys import KeyRing
+from server.settings import Lane, Scope
 
 Serve = Callable[..., Launched]
-SAMPLER = "role = 'sampler'\nadapters = 2"
 ONE = struct.pack("<H", 0x3F80)
 NAN = struct.pack("<H", 0x7FC1)
 INFINITE = struct.pack("<H", 0xFF80)
@@ -62,23 +62,58 @@ def sign(folder: Path, schema: int = 1) -> None:
     (folder / "manifest.json").write_text(json.dumps({"schema": schema, "files": files}))
 
 
+SCRIPT = """
+weights = '{base}'
+text = "one two three four "
+num_tokens = 400
+tokens_per_second = 200.0
+[[faults]]
+kind = 'fail_transfer'
+when = 'bad-'
+[[faults]]
+kind = 'slow_transfer'
+when = 'slow-'
+seconds = 0.5
+"""
+MODELS = """
+[[server.models]]
+name = 'scripted'
+engine = 'scripted'
+role = 'sampler'
+adapters = 2
+script = '{script}'
+[[server.models]]
+name = 'users'
+engine = 'scripted'
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    """A sampler and a model for users; each test begins on whatever version the last one left."""
+    home = tmp_path_factory.mktemp("weights")
+    script = home / "script.toml"
+    script.write_text(SCRIPT.format(base=publish(home / "base")))
+    with launch(home, settings=MODELS.format(script=script)) as launched:
+        yield launched
+
+
 @pytest.fixture
-def base(tmp_path: Path) -> Path:
-    """The folder of the model that the engine plays."""
-    return publish(tmp_path / "base")
+def ask(server: Launched, http: aiohttp.ClientSession) -> "Client":
+    return Client(http, server)
 
 
 @contextmanager
-def key_of(server: Launched, scope: str, lane: str) -> Iterator[str]:
+def key_of(server: Launched, scope: Scope, lane: Lane) -> Iterator[str]:
     store = server.store()
     try:
-        yield KeyRing(store).create(scope, scopes=(scope,), lanes=(lane,))[0]  # type: ignore[arg-type]
+        yield KeyRing(store).create(scope, scopes=(scope,), lanes=(lane,))[0]
     finally:
         store.close()
 
 
 @pytest.fixture
-async def http() -> Any:
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         yield session
 
@@ -87,17 +122,23 @@ class Client:
     """Asks one server, in the train lane unless told otherwise."""
 
     def __init__(self, http: aiohttp.ClientSession, server: Launched, key: str = "") -> None:
-        self._http = http
-        self._server = server
-        self._key = key or server.key
+        self.http = http
+        self.server = server
+        self.key = key or server.key
 
     async def __call__(
         self, method: str, path: str, body: Any = None, lane: str = "train"
     ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
-        headers = {"authorization": f"Bearer {self._key}", "x-codeloop-lane": lane}
-        url = self._server.base_url + path
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
+        headers = {"authorization": f"Bearer {self.key}", "x-codeloop-lane": lane}
+        url = self.server.base_url + path
+        async with self.http.request(method, url, json=body, headers=headers) as answer:
             return answer.status, await answer.json(), answer.headers
+
+    async def version(self) -> str:
+        """Of the sampler, now."""
+        _, state, _ = await self("GET", "/admin/weights")
+        assert state["models"][0]["state"] == "live"
+        return str(state["models"][0]["version"])
 
     async def update(self, folder: Path, version: str, **more: Any) -> tuple[int, dict[str, Any]]:
         body = {"model": "scripted", "folder": str(folder), "version": version, **more}
@@ -110,30 +151,26 @@ class Client:
         return answer
 
 
-def start(serve: Serve, base: Path, script: str = "", model: str = SAMPLER) -> Launched:
-    return serve(f"weights = '{base}'\nnum_tokens = 40\n{script}", model=model)
-
-
 async def test_answers_name_the_version_that_they_were_drawn_from(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, tmp_path: Path
 ) -> None:
-    ask = Client(http, start(serve, base))
-    assert (await ask.rollout())["system_fingerprint"] == "scripted@0"
+    before = await ask.version()
+    assert (await ask.rollout())["system_fingerprint"] == f"scripted@{before}"
 
     folder = publish(tmp_path / "new")
     sign(folder)
     status, report = await ask.update(folder, "7")
 
     assert status == 200, report
-    assert (report["version"], report["previous_version"]) == ("7", "0")
+    assert (report["version"], report["previous_version"]) == ("7", before)
     assert report["num_bytes"] == 24
     answer = await ask.rollout(n=3)
     assert {span["version"] for a in answer["answers"] for span in a["versions"]} == {"7"}
     body = {"model": "scripted", "prompt": "x", "max_tokens": 2}
     for asked in (body, body | {"stream": True}):
-        headers = {"authorization": f"Bearer {ask._key}", "x-codeloop-lane": "eval"}
-        url = f"{ask._server.url}/completions"
-        async with http.post(url, json=asked, headers=headers) as plain:
+        headers = {"authorization": f"Bearer {ask.key}", "x-codeloop-lane": "eval"}
+        url = f"{ask.server.url}/completions"
+        async with ask.http.post(url, json=asked, headers=headers) as plain:
             assert plain.headers["x-codeloop-version"] == "scripted@7"
             assert b'"system_fingerprint":"scripted@7"' in await plain.read()
     _, models, _ = await ask("GET", "/v1/models")
@@ -192,7 +229,7 @@ SPOILED: dict[str, tuple[Callable[[Path], None], bool, str]] = {
     "infinity": (rewrite(number=INFINITE), False, "NaN"),
     "another tokenizer": (other_tokenizer, False, "other tokens"),
     "another config": (other_config, False, "model_type"),
-    "a file more": (lambda f: (f / "x.py").write_text(""), True, "not in the manifest"),
+    "a file more": (lambda f: (f / "x.py").touch(), True, "not in the manifest"),
     "a file less": (lambda f: (f / "config.json").unlink(), True, "missing"),
     "a later schema": (lambda f: sign(f, schema=2), False, "schema"),
     "no folder": (shutil.rmtree, False, "no folder"),
@@ -200,36 +237,32 @@ SPOILED: dict[str, tuple[Callable[[Path], None], bool, str]] = {
 
 
 async def test_weights_that_do_not_verify_are_refused_before_the_engine_is_touched(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, tmp_path: Path
 ) -> None:
-    # Any transfer would end the engine: the script lets both the new and the old fail.
-    ask = Client(http, start(serve, base, "[[faults]]\nkind = 'fail_transfer'\n"))
+    before = await ask.version()
     for number, (name, (spoil, is_signed, words)) in enumerate(SPOILED.items()):
-        folder = publish(tmp_path / f"bad{number}")
+        folder = publish(tmp_path / f"bad-{number}")
         if is_signed:
             sign(folder)
         spoil(folder)
         status, answer = await ask.update(folder, "1")
         assert (status, answer["error"]["code"]) == (422, "weights_refused"), (name, answer)
         assert words in answer["error"]["message"], name
-    assert (await ask.rollout())["system_fingerprint"] == "scripted@0"
+    assert (await ask.rollout())["system_fingerprint"] == f"scripted@{before}"
 
 
 async def test_a_tokenizer_that_is_only_written_differently_is_the_same(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, tmp_path: Path
 ) -> None:
-    ask = Client(http, start(serve, base))
     folder = publish(tmp_path / "new")
     spaced = {"model": {"vocab": {"b": 1, "a": 0}, "merges": [["a", "b"]]}}
     (folder / "tokenizer.json").write_text(json.dumps(spaced, indent=2))
     assert (await ask.update(folder, "1"))[0] == 200
 
 
-async def test_users_lanes_never_meet_a_sampler(
-    serve: Serve, base: Path, http: aiohttp.ClientSession
-) -> None:
-    ask = Client(http, start(serve, base))
-    body = {"model": "scripted", "messages": [{"role": "user", "content": "hello"}]}
+async def test_users_lanes_never_meet_a_sampler(ask: Client) -> None:
+    messages = [{"role": "user", "content": "hello"}]
+    body = {"model": "scripted", "messages": messages, "max_tokens": 2}
     for lane in ("ide", "chat"):
         status, answer, _ = await ask("POST", "/v1/chat/completions", body, lane)
         assert (status, answer["error"]["code"]) == (403, "lane_not_allowed")
@@ -238,47 +271,41 @@ async def test_users_lanes_never_meet_a_sampler(
 
 
 async def test_a_serving_model_takes_ungated_weights_from_an_admin_alone(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, server: Launched, tmp_path: Path
 ) -> None:
-    server = start(serve, base, model="")
     folder = publish(tmp_path / "new")
-    status, answer = await Client(http, server).update(folder, "1")
+    asked: dict[str, Any] = {"model": "users", "allow_ungated": True}
+    status, answer = await ask.update(folder, "1", model="users")
     assert (status, answer["error"]["code"]) == (403, "gate_required")
-    with key_of(server, "train", "train") as key:
-        status, answer = await Client(http, server, key).update(folder, "1", allow_ungated=True)
-        assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
-    with key_of(server, "complete", "chat") as key:
-        status, answer = await Client(http, server, key).update(folder, "1", allow_ungated=True)
-        assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
-    status, answer = await Client(http, server).update(folder, "1", allow_ungated=True)
+    keys: tuple[tuple[Scope, Lane], ...] = (("train", "train"), ("complete", "chat"))
+    for scope, lane in keys:
+        with key_of(server, scope, lane) as key:
+            status, answer = await Client(ask.http, server, key).update(folder, "1", **asked)
+            assert (status, answer["error"]["code"]) == (403, "insufficient_scope")
+    status, answer = await ask.update(folder, "1", **asked)
     assert status == 200, answer
 
 
 async def test_answers_under_way_go_on_over_an_update_and_say_which_token_is_whose(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, tmp_path: Path
 ) -> None:
-    ask = Client(http, start(serve, base, "tokens_per_second = 40.0\n"))
-    folder = publish(tmp_path / "new")
-    under_way = asyncio.create_task(ask.rollout(n=2))
-    early = asyncio.create_task(ask.rollout(n=1, max_tokens=10))
-    assert (await early)["system_fingerprint"] == "scripted@0"
-    assert (await ask.update(folder, "1"))[0] == 200
+    before, folder = await ask.version(), publish(tmp_path / "new")
+    under_way = asyncio.create_task(ask.rollout(n=2, max_tokens=400))
+    early = await ask.rollout(max_tokens=10)
+    assert early["system_fingerprint"] == f"scripted@{before}"
+    assert (await ask.update(folder, "over"))[0] == 200
     answer = await under_way
-    assert answer["system_fingerprint"] == "scripted@0,1"
+    assert answer["system_fingerprint"] == f"scripted@{before},over"
     for one in answer["answers"]:
         spans = one["versions"]
-        assert [span["version"] for span in spans] == ["0", "1"]
+        assert [span["version"] for span in spans] == [before, "over"]
         assert spans[0]["start"] == 0
         assert spans[0]["end"] == spans[1]["start"] > 0
-        assert spans[1]["end"] == len(one["token_ids"]) == len(one["log_probs"]) == 40
+        assert spans[1]["end"] == len(one["token_ids"]) == len(one["log_probs"]) == 400
 
 
-async def test_of_two_updates_at_once_one_is_made(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
-) -> None:
-    script = "[[faults]]\nkind = 'slow_transfer'\nseconds = 0.5\n"
-    ask = Client(http, start(serve, base, script))
-    folders = [publish(tmp_path / f"new{number}") for number in range(2)]
+async def test_of_two_updates_at_once_one_is_made(ask: Client, tmp_path: Path) -> None:
+    folders = [publish(tmp_path / f"slow-{number}") for number in range(2)]
     answers = await asyncio.gather(*(ask.update(f, str(i)) for i, f in enumerate(folders, 1)))
     assert sorted(status for status, _ in answers) == [200, 409]
     refused = next(body for status, body in answers if status == 409)
@@ -286,32 +313,29 @@ async def test_of_two_updates_at_once_one_is_made(
 
 
 async def test_a_transfer_that_fails_leaves_the_version_before(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, server: Launched, tmp_path: Path
 ) -> None:
-    script = "[[faults]]\nkind = 'fail_transfer'\nwhen = 'bad'\n"
-    server = start(serve, base, script)
-    ask, pids = Client(http, server), server.engine_pids()
-    assert (await ask.update(publish(tmp_path / "good"), "1"))[0] == 200
-    status, answer = await ask.update(publish(tmp_path / "bad"), "2")
+    pids = server.engine_pids()
+    assert (await ask.update(publish(tmp_path / "sound"), "sound"))[0] == 200
+    status, answer = await ask.update(publish(tmp_path / "bad-one"), "2")
     assert (status, answer["error"]["code"]) == (502, "update_failed")
-    assert "version 1 answers as before" in answer["error"]["message"]
-    assert (await ask.rollout())["system_fingerprint"] == "scripted@1"
+    assert "version sound answers as before" in answer["error"]["message"]
+    assert (await ask.rollout())["system_fingerprint"] == "scripted@sound"
     assert server.engine_pids() == pids
 
 
 async def test_an_engine_that_cannot_be_restored_comes_back_on_the_version_before(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    serve: Serve, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    # Every second transfer fails, counted anew in each process: of three, the second; and where
-    # the folder is bad, all of them.
+    # The folder that was sound goes in once in each process: not a second time, to restore it.
     script = (
-        "[[faults]]\nkind = 'fail_transfer'\nwhen = 'bad'\n"
-        "[[faults]]\nkind = 'fail_transfer'\nwhen = 'good'\nevery = 2\n"
+        "[[faults]]\nkind = 'fail_transfer'\nwhen = 'bad-'\n"
+        "[[faults]]\nkind = 'fail_transfer'\nwhen = 'sound'\nevery = 2\n"
     )
-    server = start(serve, base, script)
+    server = serve(script, model="role = 'sampler'")
     ask, pids = Client(http, server), server.engine_pids()
-    assert (await ask.update(publish(tmp_path / "good"), "1"))[0] == 200
-    status, answer = await ask.update(publish(tmp_path / "bad"), "2")
+    assert (await ask.update(publish(tmp_path / "sound"), "1"))[0] == 200
+    status, answer = await ask.update(publish(tmp_path / "bad-one"), "2")
     assert (status, answer["error"]["code"]) == (502, "update_failed")
 
     body = {"model": "scripted", "prompt_ids": [1], "max_tokens": 5}
@@ -336,26 +360,28 @@ def adapter(folder: Path, *, rank: int = 2, module: str = "model.layers.0.q_proj
 
 
 async def test_an_adapter_is_named_by_its_version_and_keeps_its_name(
-    serve: Serve, base: Path, tmp_path: Path, http: aiohttp.ClientSession
+    ask: Client, tmp_path: Path
 ) -> None:
-    ask = Client(http, start(serve, base, model="adapters = 1"))
-    status, report = await ask.update(adapter(tmp_path / "adapter"), "3", mode="adapter")
+    folder = adapter(tmp_path / "adapter")
+    status, report = await ask.update(folder, "3", mode="adapter")
     assert (status, report["model"]) == (200, "scripted@3"), report
     answer = await ask.rollout(model="scripted@3")
     assert answer["system_fingerprint"] == "scripted@3"
     assert answer["answers"][0]["versions"] == [{"version": "3", "start": 0, "end": 40}]
-    body = {"model": "scripted@3", "prompt": "x"}
+    body = {"model": "scripted@3", "prompt": "x", "max_tokens": 1}
     assert (await ask("POST", "/v1/completions", body, "chat"))[0] == 403
-    assert (await ask("POST", "/v1/completions", body | {"model": "scripted"}, "chat"))[0] == 200
 
-    for version, code in (("3", "version_exists"), ("4", "version_exists")):
-        status, answer = await ask.update(tmp_path / "adapter", version, mode="adapter")
-        assert (status, answer["error"]["code"]) == (409, code)
-    status, answer, _ = await ask("DELETE", "/admin/weights/scripted@3")
-    assert (status, answer) == (200, {"model": "scripted@3", "unloaded": True})
+    assert (await ask.update(folder, "4", mode="adapter"))[0] == 200
+    # The name is taken; there is no place; full weights would pull the base from under them.
+    for version, mode in (("3", "adapter"), ("5", "adapter"), ("5", "in_place")):
+        status, answer = await ask.update(folder, version, mode=mode)
+        assert (status, answer["error"]["code"]) == (409, "version_exists")
+    for version in ("3", "4"):
+        status, answer, _ = await ask("DELETE", f"/admin/weights/scripted@{version}")
+        assert (status, answer) == (200, {"model": f"scripted@{version}", "unloaded": True})
     assert (await ask("POST", "/v1/completions", body, "train"))[0] == 404
-    status, answer = await ask.update(tmp_path / "adapter", "4", mode="adapter")
-    assert status == 200, answer
+    status, answer = await ask.update(folder, "5", mode="adapter", model="users")
+    assert (status, answer["error"]["param"]) == (400, "mode")
 
 
 @pytest.mark.parametrize(
@@ -363,23 +389,16 @@ async def test_an_adapter_is_named_by_its_version_and_keeps_its_name(
     [({"rank": 64}, "rank"), ({"module": "model.layers.9.q_proj"}, "nothing that")],
 )
 async def test_an_adapter_of_another_model_is_refused(
-    serve: Serve,
-    base: Path,
-    tmp_path: Path,
-    http: aiohttp.ClientSession,
-    options: dict[str, Any],
-    words: str,
+    ask: Client, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
-    ask = Client(http, start(serve, base))
     status, answer = await ask.update(adapter(tmp_path / "adapter", **options), "3", mode="adapter")
     assert (status, answer["error"]["code"]) == (422, "weights_refused")
     assert words in answer["error"]["message"]
 
 
 async def test_rollouts_have_stop_strings_in_their_tokens_and_not_in_their_text(
-    serve: Serve, base: Path, http: aiohttp.ClientSession
+    ask: Client,
 ) -> None:
-    ask = Client(http, start(serve, base, 'text = "one two three four "\n'))
     (answer,) = (await ask.rollout(stop=["three"]))["answers"]
     assert (answer["text"], answer["finish_reason"]) == ("one two ", "stop")
     assert answer["stop_reason"] == "three"
@@ -388,14 +407,11 @@ async def test_rollouts_have_stop_strings_in_their_tokens_and_not_in_their_text(
     assert (answer["text"], answer["finish_reason"]) == ("one two ", "length")
 
 
-async def test_a_trainer_is_told_what_it_asked_wrong(
-    serve: Serve, base: Path, http: aiohttp.ClientSession
-) -> None:
-    ask = Client(http, start(serve, base))
+async def test_a_trainer_is_told_what_it_asked_wrong(ask: Client) -> None:
     good = {"model": "scripted", "prompt_ids": [1], "max_tokens": 5}
     for wrong, field in (
         ({"prompt_ids": []}, "prompt_ids"),
-        ({"prompt_ids": [-1]}, "prompt_ids"),
+        ({"prompt_ids": [-1]}, "prompt_ids[0]"),
         ({"seeds": [1, 2], "n": 3}, "n"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"stream": True}, "stream"),
