@@ -12,10 +12,12 @@ import numpy as np
 from evaluator.shown import percent, points
 from trainer.curves import WINDOW, Row, RunLog, mean, number, ratio
 from trainer.gain import gain
-from trainer.metrics import live_share, uncounted_share
+from trainer.metrics import live_share, stale_share, uncounted_share
 
 MISMATCH_LEVEL = 5e-3
 """KL a token of sampler against learner: bfloat16 on both sides gives 1e-3 to 2e-3, a defect more."""
+STALE_MISMATCH_LEVEL = 2e-2
+"""The same where tokens are a version old: what the policy moved meanwhile counts, too."""
 LIVE_LEVEL = 0.2
 """Below this share of live groups, four in five samples teach nothing."""
 ENTROPY_LEVEL = 1.0
@@ -71,11 +73,12 @@ def _mismatch(log: RunLog) -> Iterator[Alarm]:
         _last(log, _learner("mismatch_kl")),
         mean(number(r, "kl") for r in log.probes[-1:]),
     )
-    worst = max((value for value in (last, probe) if not math.isnan(value)), default=0.0)
-    if worst > MISMATCH_LEVEL:
+    level = STALE_MISMATCH_LEVEL if _last(log, stale_share) > 0 else MISMATCH_LEVEL
+    if last > level or probe > MISMATCH_LEVEL:
+        worst, passed = (last, level) if last > level else (probe, MISMATCH_LEVEL)
         yield Alarm(
             name="mismatch",
-            text=f"Sampler and learner disagree by {worst:.2g} nats a token, above {MISMATCH_LEVEL:g}.",
+            text=f"Sampler and learner disagree by {worst:.2g} nats a token, above {passed:g}.",
             remedy="Look whether both use the same weights, template, temperature and stop handling; then"
             ' set objective.correction to "truncated_token", or learn in float32.',
             is_grave=True,

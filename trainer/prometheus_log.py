@@ -46,7 +46,7 @@ class PrometheusLog:
         )
         self._is_running = self._gauge("is_running", "1 from a session's begin to its end")
         self._answers = self._counter("answers", "Answers drawn")
-        self._tokens = self._counter("answer_tokens", "Tokens of answers")
+        self._tokens = self._counter("sampled_tokens", "Tokens of answers")
         self._uncounted = self._counter("answers_without_verdict", "By our own fault")
         self._skipped = self._counter("steps_skipped", "Iterations without an optimiser step")
         self._groups = self._counter("groups", "Groups, by state", "state")

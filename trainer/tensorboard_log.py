@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 
-from tensorboard.summary import Writer  # type: ignore[import-untyped]
+from tensorboard.summary import Writer
 
 from trainer.curves import Row, RunLog
 from trainer.errors import SaveFailed

@@ -49,7 +49,7 @@ def curves_chart(
     values = [value for curve in curves for _, value in curve.points if math.isfinite(value)]
     if not values:
         return Markup("")
-    iterations = [iteration for curve in curves for iteration, _ in curve.points]
+    iterations = _around([iteration for curve in curves for iteration, _ in curve.points])
     # A level far above all values would press them flat: then it is told, not drawn.
     is_near = level is not None and (is_log or level.value <= 4 * max(values))
     ends = [level.value] if level and is_near else []
@@ -60,6 +60,11 @@ def curves_chart(
         parts.append(_level(found, level))
     parts.append(_hovers(found, curves, unit))
     return _svg(title, parts)
+
+
+def _around(iterations: Sequence[int]) -> list[float]:
+    """Half an iteration more on both sides: one iteration alone has a middle, too."""
+    return [min(iterations) - 0.5, max(iterations) + 0.5]
 
 
 def _curve(found: Frame, curve: Curve, breaks: Sequence[Break]) -> Markup:
@@ -91,17 +96,16 @@ def _breaks(found: Frame, breaks: Sequence[Break]) -> Markup:
             Markup('<path class="{}" d="M{:.1f} {}V{}"><title>{}</title></path>'
                    '<text class="tick middle" x="{:.1f}" y="{}">{}</text>').format(
                 kind, x, found.top, found.bottom, f"from iteration {one.iteration}: {one.text}",
-                x, found.top - 2, told)
+                x, found.top - 5, told)
         )  # fmt: skip
     return Markup("").join(parts)
 
 
 def _level(found: Frame, level: Level) -> Markup:
-    y = found.y(level.value)
-    return Markup('<path class="level" d="M{:.1f} {:.1f}H{:.1f}"/><text class="tick end" x="{:.1f}"'
-                  ' y="{:.1f}">{}</text>').format(
-        found.x(found.first), y, found.x(found.last), found.x(found.last), y - 4, level.text
-    )  # fmt: skip
+    y, left = found.y(level.value), found.x(found.first)
+    return Markup(
+        '<path class="level" d="M{:.1f} {:.1f}H{:.1f}"/><text class="tick" x="{:.1f}" y="{:.1f}">{}</text>'
+    ).format(left, y, found.x(found.last), left + 4, y - 4, level.text)
 
 
 def _hovers(found: Frame, curves: Sequence[Curve], unit: Unit) -> Markup:
@@ -126,14 +130,15 @@ def stacked_chart(
     layers: Mapping[str, Points],
     unit: Unit,
     *,
+    colours: Mapping[str, str] | None = None,
     line: Points = (),
     line_label: str = "",
     breaks: Sequence[Break] = (),
     high: float | None = None,
 ) -> Markup:
-    """Bars of layers, one on the other, in colours 0 on; many iterations share a bar, as their mean.
+    """Bars of layers, one on the other; many iterations share a bar, as their mean.
 
-    line: a value over the bars, such as the time that passed where layers ran beside each other.
+    layers: by name, drawn in the class that colours gives it, else in k0, k1 and so on. line: a value over the bars, such as the time that passed where layers ran beside each other.
     """
     iterations = sorted({i for points in layers.values() for i, _ in points})
     if not iterations or not any(v > 0 for points in layers.values() for _, v in points):
@@ -141,13 +146,14 @@ def stacked_chart(
     size = math.ceil(len(iterations) / _MOST_COLUMNS)
     bins = [iterations[start : start + size] for start in range(0, len(iterations), size)]
     values = {name: dict(points) for name, points in layers.items()}
+    drawn = [(colours or {}).get(name, f"k{place}") for place, name in enumerate(layers)]
     heights = [[_bin(values[name], some) for name in layers] for some in bins]
     tall = [sum(height) for height in heights] + [v for _, v in line if math.isfinite(v)]
-    found = frame([iterations[0] - 0.5, iterations[-1] + 0.5], tall, unit, high=high)
+    found = frame(_around(iterations), tall, unit, high=high)
     wide = (WIDTH - 62) / len(bins)
     parts = [found.axes()]
     for some, height in zip(bins, heights, strict=True):
-        parts.append(_stack(found, some, dict(zip(layers, height, strict=True)), wide, unit))
+        parts.append(_stack(found, some, list(zip(layers, drawn, height, strict=True)), wide, unit))
     if line:
         means = [(some[0], _bin(dict(line), some)) for some in bins]
         parts.append(Markup('<path class="over" d="{}"><title>{}</title></path>').format(
@@ -161,21 +167,39 @@ def _bin(values: Mapping[int, float], some: Sequence[int]) -> float:
 
 
 def _stack(
-    found: Frame, some: Sequence[int], layers: Mapping[str, float], wide: float, unit: Unit
+    found: Frame,
+    some: Sequence[int],
+    layers: Sequence[tuple[str, str, float]],
+    wide: float,
+    unit: Unit,
 ) -> Markup:
+    """layers: name, class and height of each, from below."""
     place = f"iteration {some[0]}" + (f" to {some[-1]}" if len(some) > 1 else "")
     base, parts = 0.0, []
     x = found.x((some[0] + some[-1]) / 2) - wide / 2
-    for colour, (name, value) in enumerate(layers.items()):
+    for name, colour, value in layers:
         y, foot = found.y(base + value), found.y(base)
         base += value
         parts.append(
-            Markup('<rect class="k{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}'
+            Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}'
                    "</title></rect>").format(
                 colour, x, y, max(wide - 0.8, 0.8), max(foot - y, 0),
                 f"{place}\n{name}: {unit(value)}")
         )  # fmt: skip
     return Markup("").join(parts)
+
+
+def shares_chart(title: str, shares: Mapping[str, float]) -> Markup:
+    """A bar for each part of a whole, with its percent."""
+    parts = [
+        Markup('<text class="tick end" x="130" y="{0}">{1}</text><rect class="k0" x="138" y="{2}"'
+               ' width="{3:.1f}" height="16" rx="2"/><text class="tick" x="{4:.1f}" y="{0}">{5} %'
+               "</text>").format(
+            26 * row + 20, name, 26 * row + 8, max(1.0, 310 * share), 146 + 310 * share,
+            percent(share))
+        for row, (name, share) in enumerate(shares.items())
+    ]  # fmt: skip
+    return _svg(title, parts, height=26 * len(shares) + 12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,10 +243,10 @@ def _whisker(found: Frame, one: Estimate, colour: int, shift: float) -> Markup:
     ).format(title, x, low, high, x - 4, low, x - 4, high, colour, x, found.y(one.value))
 
 
-def _svg(title: str, parts: Sequence[Markup]) -> Markup:
+def _svg(title: str, parts: Sequence[Markup], *, height: int = HEIGHT) -> Markup:
     return Markup(
         '<svg viewBox="0 0 {} {}" class="chart" role="img" aria-label="{}">{}</svg>'
-    ).format(WIDTH, HEIGHT, title, Markup("").join(parts))
+    ).format(WIDTH, height, title, Markup("").join(parts))
 
 
 SMOOTHED = f"{WINDOW}-iteration means over the iterations' own values"

@@ -29,7 +29,7 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """state: how it stands in words. seconds: of all iterations, with what lies between them.
+    """problems: how many, in words. state: how it stands in words. seconds: of all iterations, with what lies between them.
 
     learned: first to last evaluation; why_none: where there is none, why.
     """
@@ -38,6 +38,7 @@ class Facts:
     recipe: str
     model: str
     dataset: str
+    problems: str
     sampler: Mapping[str, str]
     packages: Mapping[str, str]
     started: str
@@ -64,6 +65,7 @@ def facts_of(log: RunLog) -> Facts:
         recipe=_text(session.get("recipe_digest")),
         model=_text(session.get("model")),
         dataset=_text(session.get("dataset")),
+        problems=_problems(session),
         sampler=_texts(session.get("sampler")),
         packages=_texts(session.get("packages")),
         started=_text(log.sessions[0].get("started_at")),
@@ -133,6 +135,20 @@ def _state(log: RunLog) -> str:
 def _sum(log: RunLog, name: str) -> int:
     values = [number(row, name) for row in log.iterations]
     return int(sum(value for value in values if not math.isnan(value)))
+
+
+def _problems(session: Row) -> str:
+    """How many are asked, held out, and left out for their length."""
+    told = [
+        f"{session[key]:,} {name}"
+        for key, name in (
+            ("problems", "to train on"),
+            ("heldout", "held out"),
+            ("problems_too_long", "too long"),
+        )
+        if isinstance(session.get(key), int)
+    ]
+    return ", ".join(told)
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 520, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 18, 24
 
 Unit = Callable[[float], str]
 

@@ -56,6 +56,7 @@ def _details(facts: Facts) -> list[tuple[str, str]]:
     told = [
         ("model", facts.model),
         ("data", facts.dataset),
+        ("problems", facts.problems),
         ("recipe", facts.recipe),
         ("began", facts.started),
         ("resumed", f"{facts.num_resumes} times" if facts.num_resumes else ""),

@@ -34,7 +34,7 @@ def iteration(number: int, *, progress: float = 0.0, seed: int = 0, **other: Any
     wrong = samples - right
     row = {
         "type": "iteration", "iteration": number, "version": max(0, number - 2), "stage": 0, "epoch": 0,
-        "prompts": 24, "samples": samples, "rounds": 1, "reward_mean": rate, "solve_rate": right / samples,
+        "prompts": 24, "samples": samples, "rounds": 1, "reward_mean": right / samples, "solve_rate": right / samples,
         "groups_live": live, "groups_dead": 24 - live, "groups_replaced": 0, "samples_uncounted": 0,
         "truncated_share": max(0.0, 0.07 * (1 - progress) + dice.gauss(0, 0.005)),
         "tokens_mean": tokens, "tokens_max": 64, "tokens_total": round(tokens * samples),
