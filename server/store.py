@@ -177,6 +177,9 @@ class Store:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                # Two processes may open a new database at once; the second finds it done.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -185,10 +188,10 @@ def _tune_sqlite(connection: object, record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     # WAL: a writer does not stop readers. NORMAL is safe with it: a power cut loses no consistency.
     for pragma in (
+        "busy_timeout=5000",
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
-        "busy_timeout=5000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -60,6 +60,7 @@ class Intake:
 
         Raises VersionRefused, VersionNotFound for a model without a base, VersionError for the disk.
         """
+        self._store.place_of(arrival.model, arrival.version)
         if known := self._known(arrival):
             return known
         if move and self._can_move(folder):
@@ -68,7 +69,11 @@ class Intake:
             return self._enter(folder, arrival, verified)
         names = [*arrival.manifest.files, MANIFEST]
         with self._store.copied(folder, names, progress) as copy:
-            verified = self._check(copy, arrival, progress)
+            try:
+                verified = self._check(copy, arrival, progress)
+            except VersionRefused as error:
+                # The copy is gone when this is read.
+                raise VersionRefused(str(error).replace(str(copy), str(folder))) from error
             version = self._enter(copy, arrival, verified)
         if move:
             shutil.rmtree(folder, ignore_errors=True)
