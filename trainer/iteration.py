@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainer.batch import Batch, Slot
-from trainer.learner import Learned
 from trainer.lesson import Lesson
+from trainer.policy_thread import Learned
 from trainer.prompts import Prompts
 
 _MEANS = (

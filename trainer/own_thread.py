@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_LEAVE_SECONDS = 2.0
 
 
 class OwnThread:
@@ -43,8 +44,12 @@ class OwnThread:
         return await result
 
     def close(self) -> None:
-        """Take no more calls; what runs is left to itself."""
+        """Take no more calls; what still runs after a moment is left to itself.
+
+        A thread that is met inside a library when the interpreter ends may take the process down.
+        """
         self._calls.put(None)
+        self._thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
         while (work := self._calls.get()) is not None:

@@ -27,8 +27,8 @@ from trainer.errors import AllGroupsDead, UpdateFailed
 from trainer.evaluation import Evaluation
 from trainer.event_log import EventLog
 from trainer.iteration import iteration_row, sample_texts
-from trainer.learner import Learned, Learner
 from trainer.lesson import Lesson, lesson_of
+from trainer.policy_thread import Learned, PolicyThread
 from trainer.progress import Outcome, Progress
 from trainer.prompts import Prompts
 from trainer.recipe import Recipe, Stage
@@ -53,7 +53,7 @@ class Parts:
 
     recipe: Recipe
     sampler: Sampler
-    learner: Learner
+    learner: PolicyThread
     grader: Grades
     prompts: Prompts
     order: Order

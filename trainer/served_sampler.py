@@ -6,7 +6,6 @@ long a group may take in all is its caller's deadline.
 
 import asyncio
 import datetime as dt
-import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -55,6 +54,7 @@ class ServedSampler:
         self._retrying = Retrying(self._url, _PATIENCE)
         self._session: aiohttp.ClientSession | None = None
         self._asked_model = model
+        self._here = Path.cwd()
         self._adapters: list[str] = []
 
     async def sample(
@@ -74,7 +74,7 @@ class ServedSampler:
         """Give the server a version's folder. Raises UpdateFailed."""
         body = {
             "model": self._model,
-            "folder": os.path.abspath(folder),
+            "folder": str(self._here / folder),
             "version": f"{self._label}-{version}",
             "mode": self._weights,
         }

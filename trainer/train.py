@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from trainer.batch import Slot, group_request
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.collect import Grades, draw_slots
@@ -19,9 +21,9 @@ from trainer.dataset.order import Order
 from trainer.errors import SamplerFailed
 from trainer.evaluation import Evaluation
 from trainer.event_log import EventLog
-from trainer.learner import Learner
 from trainer.pipeline import Parts, Pipeline, Watch, drawing_of, save_row
 from trainer.policy import Policy
+from trainer.policy_thread import PolicyThread
 from trainer.probe import agreement, probe_samples, refuse_disagreement, refuse_other_tokenizer
 from trainer.progress import Progress, progress_of
 from trainer.prompts import Prompts
@@ -70,7 +72,7 @@ async def run(
         with RunFolder(setup.folder, recipe, is_resumed=is_resumed):
             log = EventLog(setup.folder)
             versions = Versions(recipe.published_folder(setup.folder), keep=recipe.publish.keep)
-            learner = Learner(setup.policy, recipe, versions)
+            learner = PolicyThread(setup.policy, recipe, versions)
             try:
                 return await _driven(
                     setup, log, versions, learner, watch or Watch(), is_resumed, falls_back, started
@@ -86,7 +88,7 @@ async def _driven(
     setup: Setup,
     log: EventLog,
     versions: Versions,
-    learner: Learner,
+    learner: PolicyThread,
     watch: Watch,
     is_resumed: bool,
     falls_back: bool,
@@ -116,6 +118,7 @@ async def _driven(
 
     if checkpoint is None:
         log.cut(0)
+        torch.manual_seed(recipe.seed)
         versions.remove_after(-1)
         write(_session_row(setup, identity, None))
         progress = Progress()
@@ -170,7 +173,10 @@ async def _identity(setup: Setup) -> dict[str, str]:
 
 
 async def _probe(
-    setup: Setup, learner: Learner, published: Published, write: Callable[[Mapping[str, Any]], None]
+    setup: Setup,
+    learner: PolicyThread,
+    published: Published,
+    write: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Compare sampler and learner on a few answers. Raises SamplerMismatch."""
     recipe = setup.recipe
