@@ -7,7 +7,7 @@ Reads every byte; neither torch nor vllm. What the weights themselves must be is
 from pathlib import Path
 
 from server.adapter_folder import verify_adapter
-from server.errors import ModelError, VersionRefused
+from server.errors import ModelError, VersionError, VersionRefused
 from server.model_folder import check_folder
 from server.model_manifest import NAME as MANIFEST
 from server.safetensors_header import read_header
@@ -57,9 +57,15 @@ def check_version(folder: Path, *, base: Version, parent: Version | None) -> Ver
     """All of it: listing, tensors, numbers, hashes, tokenizer.
 
     base: the model that an engine starts from. parent: what training went on from, if the catalog
-    knows it. Raises VersionRefused.
+    knows it. Raises VersionRefused for what is wrong with the folder, and VersionError where the base
+    or the disk keeps it from being known.
     """
     manifest = check_listing(folder)
+    if not base.folder.is_dir():
+        raise VersionError(
+            f"{base.folder}, the base model {base.name}, is not there: nothing can be compared with it;"
+            " restore the folder or mount its disk"
+        )
     try:
         _check_tensors(folder, manifest)
         if manifest.kind == "adapter":
@@ -67,8 +73,12 @@ def check_version(folder: Path, *, base: Version, parent: Version | None) -> Ver
         else:
             check_folder(folder)
             verified = verify_weights(folder, base.folder)
-    except (ModelError, OSError) as error:
+    except ModelError as error:
         raise VersionRefused(f"{folder} does not verify: {error}") from error
+    except OSError as error:
+        raise VersionError(
+            f"{folder} cannot be read: {error}; look after the disk and try again"
+        ) from error
     _check_tokenizer(folder, manifest, parent or base)
     return verified
 

@@ -14,7 +14,7 @@ import orjson
 
 from server.engine import Engine, EngineRequest
 from server.engine_control import LOG_PROBS_PATH
-from server.errors import EngineBroken, EngineUnavailable, ProbeFailed
+from server.errors import EngineBroken, EngineUnavailable, ProbeFailed, UpdateFailed
 from server.version_record import Version
 
 MOST_KL = 5e-3
@@ -63,14 +63,19 @@ def recorded_probes(version: Version) -> tuple[Recorded, ...]:
             " answer_ids and as many finite log_probs, or leave them out"
         ) from None
     if sum(len(each.answer_ids) for each in probes) > MOST_TOKENS:
-        raise ProbeFailed(f"{version.name} has probes of more than {MOST_TOKENS} tokens: give fewer")
+        raise ProbeFailed(
+            f"{version.name} has probes of more than {MOST_TOKENS} tokens: give fewer"
+        )
     return probes
 
 
 async def probe_version(
     engine: Engine, model: str, version: Version, probes: Sequence[Recorded]
 ) -> ProbeReport:
-    """Generate, then compare. model: the name under which the engine has it. Raises ProbeFailed."""
+    """Generate, then compare. model: the name under which the engine has it.
+
+    Raises ProbeFailed when the version is at fault, UpdateFailed when the engine does not answer.
+    """
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             body = {
@@ -91,11 +96,11 @@ async def probe_version(
             body = {"model": model, "temperature": 1.0, "sequences": sequences}
             found = (await _ask(engine, LOG_PROBS_PATH, body))["log_probs"]
     except TimeoutError:
-        raise ProbeFailed(
+        raise UpdateFailed(
             f"{version.name} did not answer its probe in {PROBE_SECONDS:g} s: look at the engine's load"
         ) from None
     except (EngineBroken, EngineUnavailable) as error:
-        raise ProbeFailed(f"{version.name} could not be probed: {error}") from error
+        raise UpdateFailed(f"{version.name} could not be probed: {error}") from error
     return _compare(version, probes, found, num_generated)
 
 
@@ -138,7 +143,9 @@ def _recorded(each: Mapping[str, Any]) -> Recorded:
     )
     if not probe.prompt_ids or not probe.answer_ids:
         raise ValueError("an empty prompt or answer")
-    if len(probe.log_probs) != len(probe.answer_ids) or not all(map(math.isfinite, probe.log_probs)):
+    if len(probe.log_probs) != len(probe.answer_ids) or not all(
+        map(math.isfinite, probe.log_probs)
+    ):
         raise ValueError("log_probs are not one finite number a token")
     return probe
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from server.errors import VersionNotFound, VersionRefused
+from server.errors import VersionError, VersionRefused
 from server.version_intake import Intake
 from server.version_ledger import VersionLedger
 from server.version_record import Version
@@ -59,11 +59,11 @@ def _stray(store: VersionStore, intake: Intake, model: str, version: str) -> str
     folder: Path = store.root / store.place_of(model, version)
     try:
         intake.adopt(model, version, actor=ACTOR)
-    except VersionNotFound as error:
-        return f"left {folder} alone: {error}"
     except VersionRefused as error:
         store.doom(store.place_of(model, version))
         return f"deleted {folder}, which was not in the catalog: {error}"
+    except VersionError as error:
+        return f"left {folder} alone: {error}"
     return f"took in {model}@{version}, whose folder was at its place but not in the catalog"
 
 

@@ -209,6 +209,18 @@ def test_a_damaged_version_is_rejected_when_it_is_verified_again(
     assert "sha256" in catalog.history("m", "good")[-1].reason
 
 
+def test_a_base_that_is_not_there_rejects_nothing(
+    catalog: VersionCatalog, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "base").rename(tmp_path / "elsewhere")
+    with pytest.raises(VersionError, match="the base model m@0, is not there"):
+        catalog.verify("m", "good", actor="test")
+    assert catalog.get("m", "good").state is State.VERIFIED
+    assert len(catalog.reconcile()) == 1
+    (tmp_path / "elsewhere").rename(tmp_path / "base")
+    assert catalog.reconcile() == []
+
+
 def test_a_full_disk_is_told_and_nothing_is_left(
     catalog: VersionCatalog, published: Any, tmp_path: pathlib.Path
 ) -> None:
