@@ -42,11 +42,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="codeloop-benchmark-") as folder:
         home = Path(folder)
         folders = [perturbed(base, home / f"new-{seed}", seed) for seed in (1, 2)]
+        compared = folders[:1] if arguments.quick else [*folders, base]
         with sampler(home / "swapped", base) as server:
             swaps = asyncio.run(swap_under_load(server, folders, arguments.quick))
-            swapped = [asyncio.run(answers(server, folder)) for folder in [*folders, base]]
+            swapped = [asyncio.run(answers(server, folder)) for folder in compared]
         started = []
-        for number, weights in enumerate([*folders, base]):
+        for number, weights in enumerate(compared):
             with sampler(home / f"fresh-{number}", weights) as server:
                 started.append(asyncio.run(answers(server, None)))
     show(report, swaps)
