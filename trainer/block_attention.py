@@ -83,11 +83,7 @@ def attend(
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, block: Block, scale: float) -> Tensor:
     if query.device.type == "cpu" and query.dtype is torch.bfloat16:
-        hidden_TT = block.hidden_TT
-        if hidden_TT is None:
-            length = query.shape[2]
-            hidden_TT = torch.ones(length, length, dtype=torch.bool).triu(1)
-        found: Tensor = _Products.apply(query, key, value, hidden_TT, scale)
+        found: Tensor = _Products.apply(query, key, value, block.hidden_TT, scale)
         return found
     is_causal = block.hidden_TT is None
     return scaled_dot_product_attention(
@@ -114,11 +110,11 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        hidden_TT: Tensor,
+        hidden_TT: Tensor | None,
         scale: float,
     ) -> Tensor:
-        ctx.save_for_backward(query, key, value, hidden_TT)
-        ctx.scale = scale
+        ctx.save_for_backward(query, key, value)
+        ctx.hidden_TT, ctx.scale = hidden_TT, scale
         found = torch.empty_like(query, memory_format=torch.contiguous_format)
         for start, end in _chunks(query.shape[2]):
             probs = _probs(query, key, hidden_TT, scale, start, end)
@@ -128,12 +124,12 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        query, key, value, hidden_TT = ctx.saved_tensors
+        query, key, value = ctx.saved_tensors
         grad_query = torch.empty_like(query, memory_format=torch.contiguous_format)
         grad_key = torch.zeros_like(key, dtype=torch.float32)
         grad_value = torch.zeros_like(value, dtype=torch.float32)
         for start, end in _chunks(query.shape[2]):
-            probs = _probs(query, key, hidden_TT, ctx.scale, start, end)
+            probs = _probs(query, key, ctx.hidden_TT, ctx.scale, start, end)
             grad_mixed = _by_key_head(grad[:, :, start:end], key)
             grad_value[:, :, :end] += probs.transpose(2, 3) @ grad_mixed
             grad_probs = grad_mixed @ value[:, :, :end].transpose(2, 3)
@@ -152,14 +148,18 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]
 
 
 def _probs(
-    query: Tensor, key: Tensor, hidden_TT: Tensor, scale: float, start: int, end: int
+    query: Tensor, key: Tensor, hidden_TT: Tensor | None, scale: float, start: int, end: int
 ) -> Tensor:
     """Of the queries start to end, those that share keys one below the other: [B, K, R T, T]."""
     asked = _by_key_head(query[:, :, start:end], key) * scale
     scores = asked @ key[:, :, :end].transpose(2, 3)
     num_keys, num_queries = key.shape[1], end - start
     by_query = scores.view(len(scores), num_keys, -1, num_queries, end)
-    by_query.masked_fill_(hidden_TT[start:end, :end], -torch.inf)
+    if hidden_TT is None:
+        later_TT = torch.ones(num_queries, num_queries, dtype=torch.bool).triu(1)
+        by_query[..., start:].masked_fill_(later_TT, -torch.inf)
+    else:
+        by_query.masked_fill_(hidden_TT[start:end, :end], -torch.inf)
     return scores.softmax(dim=-1)
 
 

@@ -24,4 +24,5 @@ def keep_freed_memory() -> bool:
     settings = (
         (_MMAP_MAX, 0), (_TRIM_THRESHOLD, _MOST), (_TOP_PAD, _TOP_PAD_BYTES), (_ARENA_MAX, 1)
     )  # fmt: skip
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    accepted = [mallopt(name, value) == 1 for name, value in settings]
+    return all(accepted)

@@ -7,7 +7,7 @@ the optimiser makes of the gradients.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -146,12 +146,13 @@ class StepWork:
     loss_factor: float = 1.0
 
 
-def check_staleness(work: StepWork, bound: int) -> None:
-    """Raise TooStale before anything is run; each rank looks at what it runs."""
-    for batch in work.micro_batches:
-        token_staleness(
-            batch.versions_BT, batch.mask_BT, learner_version=work.learner_version, bound=bound
-        )
+def check_staleness(samples: Sequence[Sample], *, learner_version: int, bound: int) -> None:
+    """Raise TooStale before anything is run, on every rank alike."""
+    versions_T = torch.tensor(
+        [age for one in samples if one.is_trained for age in one.policy_versions], dtype=torch.long
+    )
+    mask_T = torch.ones_like(versions_T, dtype=torch.bool)
+    token_staleness(versions_T, mask_T, learner_version=learner_version, bound=bound)
 
 
 def accumulate(
@@ -237,7 +238,8 @@ def score(
     temperature: float,
     device: torch.device,
 ) -> dict[int, list[float]]:
-    """Log-probs of the answers that this rank was dealt, by index of their sample."""
+    """Log-probs of the answers that this rank was dealt, by index of their sample, trained or not."""
+    samples = [replace(sample, is_trained=True) for sample in samples]
     found: dict[int, list[float]] = {}
     for places in dealt.split[rank]:
         batch = dealt.micro_batch(samples, places).to(device)

@@ -5,7 +5,8 @@ module that scores a micro-batch, and its weights under the names of its own che
 """
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,24 @@ def _with_adapter(network: Any, lora: LoraOptions, seed: int) -> Any:
         target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
         task_type="CAUSAL_LM",
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        # Masters are float32 by our own doing; peft's cast would make the work float32 as well.
-        return peft.get_peft_model(network, config, autocast_adapter_dtype=False)
+    # Masters are float32 by our own doing; peft's cast would make the work float32 as well.
+    network = peft.get_peft_model(network, config, autocast_adapter_dtype=False)
+    _draw_adapter(network, seed)
+    return network
+
+
+def _draw_adapter(network: Any, seed: int) -> None:
+    """A as peft draws it, B zero: in float32 whatever the base was stored in, so that masters are whole."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if not hasattr(module, "lora_A"):
+            continue
+        for part in (module.lora_A[ADAPTER], module.lora_B[ADAPTER]):
+            part.float()
+        down_RI = torch.empty(module.lora_A[ADAPTER].weight.shape)
+        nn.init.kaiming_uniform_(down_RI, a=math.sqrt(5), generator=generator)
+        with torch.no_grad():
+            module.lora_A[ADAPTER].weight.copy_(down_RI)
 
 
 def causal_model(network: Any) -> Any:
@@ -140,7 +155,7 @@ def _attends_to_all(config: Any) -> bool:
 def checkpoint_tensors(network: Any) -> dict[str, nn.Module | Tensor]:
     """Name in the model's own checkpoint → what holds it, each tied weight once.
 
-    Under an adapter an adapted layer stands for its weight: see `merged`.
+    Under an adapter an adapted layer stands for its weight: see `merged_weight`.
     """
     found: dict[str, nn.Module | Tensor] = {}
     seen: set[int] = set()
@@ -165,9 +180,16 @@ def checkpoint_tensors(network: Any) -> dict[str, nn.Module | Tensor]:
     return found
 
 
-def merged(base_OI: Tensor, down_RI: Tensor, up_OR: Tensor, scaling: float) -> Tensor:
-    """W + scaling B A in float32, arXiv:2106.09685 eq. 3."""
-    return base_OI.float().addmm_(up_OR.float(), down_RI.float(), alpha=scaling)
+def merged_weight(held: Any, whole: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `checkpoint_tensors` names as one tensor; W + scaling B A in float32, arXiv:2106.09685 eq. 3.
+
+    whole: makes a tensor whole that lies in parts; called for each in the same order everywhere.
+    """
+    if not isinstance(held, nn.Module):
+        return whole(held)
+    base_OI = whole(held.base_layer.weight).float()
+    down_RI, up_OR = (whole(part[ADAPTER].weight).float() for part in (held.lora_A, held.lora_B))
+    return base_OI.addmm(up_OR, down_RI, alpha=held.scaling[ADAPTER])
 
 
 def adapter_tensors(network: Any) -> Iterator[tuple[str, Tensor]]:

@@ -7,6 +7,8 @@ Sources of the defaults: field reports of DeepCoder's scripts (AdamW, rate 1e-6 
 import enum
 from dataclasses import dataclass, field
 
+import torch
+
 from trainer.errors import ObjectiveInvalid
 from trainer.importance import Correction, CorrectionBounds
 from trainer.normaliser import Normaliser
@@ -18,6 +20,9 @@ class Compute(enum.StrEnum):
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+
+
+DTYPES = {Compute.FLOAT32: torch.float32, Compute.BFLOAT16: torch.bfloat16}
 
 
 class Layout(enum.StrEnum):

@@ -19,7 +19,14 @@ from typing import Any
 from torch import Tensor
 
 from trainer.errors import SaveFailed
-from trainer.weight_writer import KINDS, TensorPlan, Written, write_bytes, write_weights
+from trainer.weight_writer import (
+    KINDS,
+    SHARD_BYTES,
+    TensorPlan,
+    Written,
+    write_bytes,
+    write_weights,
+)
 
 MANIFEST = "manifest.json"
 _WEIGHT_SUFFIXES = (
@@ -55,6 +62,7 @@ def write_version(
     lineage: Lineage,
     training: Mapping[str, Any],
     adapter_config: str | None = None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Write a version folder. tensors: on any device, in the order of the plans and of their shapes.
 
@@ -68,7 +76,7 @@ def write_version(
         )
     with _unfinished(folder) as hidden:
         kind = "model" if adapter_config is None else "adapter_model"
-        files, places = write_weights(hidden, kind, plans, tensors)
+        files, places = write_weights(hidden, kind, plans, tensors, shard_bytes=shard_bytes)
         for name, text in _small_files(lineage.base, adapter_config):
             files[name] = write_bytes(hidden / name, text)
         manifest = _manifest(folder.name, lineage, files, places, plans, training)

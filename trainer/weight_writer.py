@@ -47,13 +47,18 @@ class Written:
 
 
 def write_weights(
-    folder: Path, kind: str, plans: Sequence[TensorPlan], tensors: Iterable[Tensor]
+    folder: Path,
+    kind: str,
+    plans: Sequence[TensorPlan],
+    tensors: Iterable[Tensor],
+    *,
+    shard_bytes: int,
 ) -> tuple[dict[str, Written], dict[str, str]]:
     """Weights in shards named by their kind: files with their hashes, and each tensor's file.
 
     tensors: on any device, in the order of the plans. Raises OSError, and ModelUnfit for another shape.
     """
-    shards = _shards(plans)
+    shards = _shards(plans, shard_bytes)
     names = [
         f"{kind}.safetensors"
         if len(shards) == 1
@@ -73,11 +78,11 @@ def write_weights(
     return files, places
 
 
-def _shards(plans: Sequence[TensorPlan]) -> list[list[TensorPlan]]:
+def _shards(plans: Sequence[TensorPlan], shard_bytes: int) -> list[list[TensorPlan]]:
     shards: list[list[TensorPlan]] = [[]]
     num_bytes = 0
     for plan in plans:
-        if shards[-1] and num_bytes + plan.num_bytes > SHARD_BYTES:
+        if shards[-1] and num_bytes + plan.num_bytes > shard_bytes:
             shards.append([])
             num_bytes = 0
         shards[-1].append(plan)

@@ -1,7 +1,9 @@
 """One thread, and a learner's step as small as it goes: layouts, log-probs, surrogate, backward."""
 
 import itertools
+import random
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,3 +167,43 @@ def _laid_out(
         for sample, row in itertools.zip_longest(samples, values)
     ]
     return layout(others, indices).behaviour_log_probs_BT
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder as transformers writes it: Qwen2, tied, two layers, key heads shared by two."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    config = transformers.Qwen2Config(
+        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True,
+        max_position_embeddings=256,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        model = transformers.Qwen2ForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def batches() -> list[list[Sample]]:
+    """Two batches of three prompts with four answers each, drawn by nobody, one answer untrained."""
+    chooser = random.Random(5)
+
+    def group(num_prompt: int) -> list[Sample]:
+        prompt = [chooser.randrange(64) for _ in range(num_prompt)]
+        lengths = [chooser.randrange(1, 9) for _ in range(4)]
+        return [
+            Sample(
+                prompt_ids=prompt,
+                answer_ids=[chooser.randrange(64) for _ in range(length)],
+                behaviour_log_probs=[-chooser.uniform(3.5, 5.0) for _ in range(length)],
+                policy_versions=[0] * length,
+                advantage=(1.5, -0.5, -0.5, -0.5)[place],
+                is_trained=(num_prompt, place) != (3, 2),
+            )
+            for place, length in enumerate(lengths)
+        ]
+
+    return [[one for num in (3, 12, 20) for one in group(num)] for _ in range(2)]
