@@ -11,6 +11,7 @@ import numpy as np
 
 from evaluator.shown import percent, points
 from trainer.curves import WINDOW, Row, RunLog, mean, number, ratio
+from trainer.errors import EvaluationsDiffer
 from trainer.gain import gain
 from trainer.metrics import live_share, stale_share, uncounted_share
 
@@ -24,6 +25,7 @@ ENTROPY_LEVEL = 1.0
 """Nats a token: rising entropy is fine below it (rllm-org/rllm#116)."""
 CUT_LEVEL = 0.2
 CLIP_LEVEL = 0.2
+TRANSFER_RISE = 0.1
 HACKING_RISE = 0.05
 HACKING_Z = 3.0
 UNCOUNTED_LEVEL = 0.01
@@ -248,14 +250,14 @@ def _known(value: float) -> float:
 
 
 def _no_gain(log: RunLog) -> Iterator[Alarm]:
-    pair = log.first_and_last
-    rise = _last(log, lambda r: number(r, "solve_rate")) - _first(
-        log, lambda r: number(r, "solve_rate")
-    )
-    if pair is None or rise < 0.1 or pair[0].get("temperature") != pair[1].get("temperature"):
+    pair, rise = log.first_and_last, _rise(log)
+    if pair is None or rise < TRANSFER_RISE:
         return
-    found = gain(*pair) if pair[0].get("by_problem") and pair[1].get("by_problem") else None
-    if found and found.interval.low <= 0:
+    try:
+        found = gain(*pair)
+    except EvaluationsDiffer:
+        return
+    if found.interval.low <= 0:
         yield Alarm(
             name="no transfer",
             text=f"Prompts in training are solved {points(rise)} points more often, held-out ones"
@@ -263,6 +265,18 @@ def _no_gain(log: RunLog) -> Iterator[Alarm]:
             remedy="The rise is of the prompts asked, or learned by heart: add problems, stop earlier, or"
             f" evaluate more kinds ({found.num_kinds} show {100 * found.least_difference:.0f} points).",
         )
+
+
+def _rise(log: RunLog) -> float:
+    """Of the solve rate in training, first to last iterations; 0 where prompts may have differed by so
+    much: a prompt is one draw, however many answers it has.
+    """
+    first = _first(log, lambda row: number(row, "solve_rate"))
+    last = _last(log, lambda row: number(row, "solve_rate"))
+    prompts = sum(_known(number(row, "prompts")) for row in log.iterations[-WINDOW:])
+    middle = (first + last) / 2
+    error = math.sqrt(2 * middle * (1 - middle) / prompts) if prompts else math.inf
+    return last - first if last - first > 2 * error else 0.0
 
 
 _LOOKS = (

@@ -106,7 +106,7 @@ def gain(before: Row, after: Row, *, confidence: float = CONFIDENCE) -> Gain:
         bootstrap=_bootstrap(differences, kinds, confidence),
         num_better=sum(one > 0 for one in differences),
         num_worse=sum(one < 0 for one in differences),
-        least_difference=error * (_t(num_kinds, confidence) + float(special.ndtri(_POWER))),
+        least_difference=_least_difference(error, num_kinds, confidence),
         families=_families(kinds, old, new, confidence),
     )
 
@@ -151,24 +151,30 @@ def _kinds(problems: Iterable[str], *rows: Row) -> list[str]:
     return [known.get(problem) or problem for problem in problems]
 
 
-def _t(num_kinds: int, confidence: float) -> float:
-    return (
-        float(special.stdtrit(num_kinds - 1, 0.5 + confidence / 2)) if num_kinds > 1 else math.nan
-    )
+def _half_width(error: float, num_kinds: int, confidence: float) -> float:
+    """Never less than 1 - (1-c)^(1/C), the share of other kinds that C equal ones may hide (the rule of
+    three): without it, kinds that all agree would leave no doubt at all.
+    """
+    if num_kinds < 2:
+        return 2.0
+    hidden = 1 - (1 - confidence) ** (1 / num_kinds)
+    t = float(special.stdtrit(num_kinds - 1, 0.5 + confidence / 2))
+    return max(hidden, error * t)
+
+
+def _least_difference(error: float, num_kinds: int, confidence: float) -> float:
+    half = _half_width(error, num_kinds, confidence)
+    z = float(special.ndtri(_POWER))
+    return min(1.0, half + error * z) if num_kinds > 1 else 1.0
 
 
 def _over_kinds(
     values: Sequence[float], kinds: Sequence[str], confidence: float
 ) -> tuple[float, Interval]:
-    """The mean's standard error and its interval, cut to [-1, 1]; all of that for a single kind.
-
-    Never nearer than 1 - (1-c)^(1/C), the share of other kinds that C equal ones may hide (the rule of
-    three): without it, kinds that all agree would leave no doubt at all.
-    """
+    """The mean's standard error and its interval, cut to [-1, 1]; all of that for a single kind."""
     mean, num_kinds = math.fsum(values) / len(values), len(set(kinds))
     error = grouped_error(values, kinds)
-    hidden = 1 - (1 - confidence) ** (1 / num_kinds)
-    half = max(hidden, error * _t(num_kinds, confidence)) if num_kinds > 1 else 2.0
+    half = _half_width(error, num_kinds, confidence)
     return error, Interval(
         low=max(-1.0, mean - half), high=min(1.0, mean + half), confidence=confidence
     )

@@ -12,7 +12,7 @@ from trainer.prompt_mix import breaks_of
 from trainer.report.charts import SMOOTHED
 from trainer.report.facts import Facts, facts_of
 from trainer.report.panels import held_out, sections
-from trainer.report.rivals import against
+from trainer.report.rivals import against, names_of
 
 MOST_ITERATIONS = 40
 """Iterations whose answers are shown, spread evenly: a page of thousands is read by nobody."""
@@ -36,7 +36,7 @@ def report_page(log: RunLog, other: RunLog | None = None) -> str:
         held_out=held_out(log, other),
         sections=sections(log, other),
         texts=_texts(log),
-        other=None if other is None else facts_of(other),
+        other=None if other is None else names_of(log, other)[1],
         rival=None if other is None else against(other, log),
     )
 

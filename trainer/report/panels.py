@@ -20,6 +20,7 @@ from trainer.prompt_mix import breaks_of
 from trainer.report import parts
 from trainer.report.charts import Curve, Estimate, Level, curves_chart, estimates_chart
 from trainer.report.panel import Panel, gigabytes, numbered, points_of, share, small
+from trainer.report.rivals import names_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,7 @@ class _Panels:
     def __init__(self, log: RunLog, other: RunLog | None) -> None:
         self._log, self._other = log, other
         self._breaks = breaks_of(log)
+        self._other_name = names_of(log, other)[1] if other else ""
 
     def reward(self) -> list[Panel]:
         return [
@@ -185,7 +187,7 @@ class _Panels:
     def _panel(self, title: str, drawn: _Drawn) -> Panel:
         curves = [
             Curve(
-                label=label if run is self._log else f"{label}, {run.name}",
+                label=label if run is self._log else f"{label}, {self._other_name}",
                 points=points_of(run, name),
                 colour=colour,
                 is_other=run is not self._log,

@@ -21,16 +21,25 @@ class Rivalry:
     why_none: str = ""
 
 
+def names_of(log: RunLog, other: RunLog) -> tuple[str, str]:
+    """What to call them beside each other: with their folders where both have one name."""
+    if log.name != other.name:
+        return log.name, other.name
+    return f"{log.name} ({log.folder.name})", f"{other.name} ({other.folder.name})"
+
+
 def against(other: RunLog, log: RunLog) -> Rivalry:
     """Compare `log` with `other`; a difference above zero is in favour of `log`."""
+    name, rival = names_of(log, other)
     if not log.evaluations or not other.evaluations:
-        lacking = log if not log.evaluations else other
-        why = f"{lacking.name} has no held-out evaluation: set evaluation.every"
-        return Rivalry(run=log.name, other=other.name, found=None, why_none=why)
+        why = (
+            f"{rival if log.evaluations else name} has no held-out evaluation: set evaluation.every"
+        )
+        return Rivalry(run=name, other=rival, found=None, why_none=why)
     rows = other.evaluations[-1], log.evaluations[-1]
     try:
         found = gain(*rows)
     except EvaluationsDiffer as error:
-        return Rivalry(run=log.name, other=other.name, found=None, why_none=str(error))
+        return Rivalry(run=name, other=rival, found=None, why_none=str(error))
     iterations = (rows[0]["iteration"], rows[1]["iteration"])
-    return Rivalry(run=log.name, other=other.name, found=found, iterations=iterations)
+    return Rivalry(run=name, other=rival, found=found, iterations=iterations)

@@ -88,6 +88,7 @@ def test_kinds_that_all_agree_still_leave_a_doubt() -> None:
     assert found.difference == 0
     assert found.interval.low < -0.2
     assert found.interval.high > 0.2
+    assert found.least_difference > 0.2
     alone = gain(evaluated({"k": [(0, 4)] * 5}), evaluated({"k": [(4, 4)] * 5}))
     assert alone.interval.low == -1
 

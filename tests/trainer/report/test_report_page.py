@@ -124,6 +124,8 @@ def test_two_runs_are_compared_on_the_same_held_out_problems(
     assert "made against control" in page
     assert 'class="mean k0 other"' in page
     assert "against control: +" in table(run, control)
+    twin = read_run(made_log.write(tmp_path / "twin", [*made_log.whole_run(10)]))
+    assert "made (run) against made (twin)" in report_page(run, twin)
     lone = read_run(made_log.write(tmp_path / "lone", [made_log.session("lone")]))
     assert "lone has no held-out evaluation" in table(run, lone)
     assert "lone has no held-out evaluation" in report_page(run, lone)
