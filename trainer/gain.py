@@ -157,7 +157,7 @@ def _half_width(error: float, num_kinds: int, confidence: float) -> float:
     """
     if num_kinds < 2:
         return 2.0
-    hidden = 1 - (1 - confidence) ** (1 / num_kinds)
+    hidden: float = 1 - (1 - confidence) ** (1 / num_kinds)
     t = float(special.stdtrit(num_kinds - 1, 0.5 + confidence / 2))
     return max(hidden, error * t)
 

@@ -83,8 +83,11 @@ def _splits(counts: Sequence[Counter[str]], start: int, end: int) -> list[int]:
     """Places where shares of sources change, found by halving at the likeliest place first."""
     best, evidence = 0, 0.0
     whole = _sum(counts[start:end])
+    if len(whole) < 2:
+        return []
+    left = _sum(counts[start : start + _LEAST_STRETCH - 1])
     for place in range(start + _LEAST_STRETCH, end - _LEAST_STRETCH + 1):
-        left = _sum(counts[start:place])
+        left.update(counts[place - 1])
         found = _log_likelihood(left) + _log_likelihood(whole - left) - _log_likelihood(whole)
         if found > evidence:
             best, evidence = place, found
