@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import admin, health, model_routes, openai_routes
+from server import admin, health, model_routes, openai_routes, promotion_routes
 from server.auth import Authenticator
 from server.catalog import Catalog
 from server.errors import ApiError
 from server.exchange import Desk
 from server.generation import Generation
+from server.promotion import Promotions
 from server.settings import ServerSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -30,6 +31,7 @@ def build_app(
     catalog: Catalog,
     authenticator: Authenticator,
     desk: Desk,
+    promotions: Promotions,
     version: str,
 ) -> FastAPI:
     """The application. Engines are started by the caller; meter and pulse live with the app."""
@@ -58,6 +60,7 @@ def build_app(
     app.include_router(openai_routes.router(generation))
     app.include_router(model_routes.router(settings, authenticator, catalog))
     app.include_router(admin.router(settings, authenticator, catalog))
+    app.include_router(promotion_routes.router(settings, authenticator, catalog, promotions))
     app.include_router(health.router(settings, authenticator, catalog, desk.metrics))
 
     async def api_error(request: Request, error: Exception) -> Response:

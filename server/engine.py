@@ -5,7 +5,7 @@ crosses the seam are the values below. Implementations: `engine_process` supervi
 (vLLM's host or the scripted engine) on a unix socket.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -111,6 +111,12 @@ class EngineHealth:
 
 class Engine(Protocol):
     """Something that generates tokens, and is looked after."""
+
+    def begin_on(self, weights: LoadedWeights | None, adapters: Mapping[str, Path]) -> None:
+        """Load these too at the next start, before anybody is answered. Only for a stopped engine."""
+
+    def restart_on(self, weights: LoadedWeights | None) -> None:
+        """End the child at once; the one in its place loads these, or the model itself for None."""
 
     async def start(self) -> None:
         """Return once a real generation succeeded. Raises EngineStartError."""

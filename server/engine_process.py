@@ -101,6 +101,14 @@ class EngineProcess:
         """Process id of the child, and of its process group; None before the first start."""
         return self._child.pid if self._child else None
 
+    def begin_on(self, weights: LoadedWeights | None, adapters: Mapping[str, Path]) -> None:
+        self._weights = weights
+        self._adapters = dict(adapters)
+
+    def restart_on(self, weights: LoadedWeights | None) -> None:
+        self._weights = weights
+        self._kill()
+
     async def start(self) -> None:
         self._state = EngineState.STARTING
         try:

@@ -11,7 +11,8 @@ ServerError                    catch this one to catch them all
 │   ├── EngineStartError       it never became ready; carries the end of its log
 │   ├── EngineUnavailable      it is starting or restarting; carries when to try again
 │   ├── EngineBroken           it went away while it was answering
-│   └── UpdateFailed           new weights did not go in; the ones before answer
+│   ├── UpdateFailed           new weights did not go in; the ones before answer
+│   └── ProbeFailed            a loaded version does not generate, or not as its trainer says
 ├── VersionError               a published version cannot be had, moved or removed
 │   ├── VersionNotFound        the catalog has no version, or no model, of that name
 │   ├── VersionRefused         a folder that is not what its manifest or its parent promise
@@ -19,6 +20,8 @@ ServerError                    catch this one to catch them all
 │   ├── VersionConflict        another writer was faster; nothing was changed
 │   ├── VersionInUse           what is live, canary, draining, previous, pinned or held stays
 │   ├── NoPreviousVersion      there is nothing to roll back to
+│   ├── PlanImpossible         no way leads to it now; the message has what stands in each
+│   ├── GateNeeded             it has not passed the gate, and nobody overrides that
 │   └── HistoryBroken          an audit row was changed, or is missing
 ├── StoreError                 the database cannot be opened, migrated or written
 └── ApiError                   an answer for the client, in OpenAI's error shape
@@ -83,6 +86,10 @@ class UpdateFailed(EngineError):
     """New weights did not go in; the engine answers from the ones before, or is started on them again."""
 
 
+class ProbeFailed(EngineError):
+    """A version that an engine has loaded does not generate, or not what its trainer recorded."""
+
+
 class VersionError(ServerError):
     """A published version cannot be had, moved or removed."""
 
@@ -109,6 +116,14 @@ class VersionInUse(VersionError):
 
 class NoPreviousVersion(VersionError):
     """There is nothing to roll back to."""
+
+
+class PlanImpossible(VersionError):
+    """No way leads to the version now; the message has what stands in each."""
+
+
+class GateNeeded(VersionError):
+    """The version has not passed the gate, and nobody overrides that."""
 
 
 class HistoryBroken(VersionError):

@@ -18,8 +18,9 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from server.answer_tail import AnswerTail
 from server.auth import Caller
-from server.catalog import ServedModel
+from server.catalog import Choice, ServedModel
 from server.engine import EngineRequest, EngineResponse, TokenCount
 from server.engine_errors import refusal
 from server.errors import ApiError, EngineBroken, EngineUnavailable
@@ -44,20 +45,37 @@ JSON = b"application/json"
 class Order:
     """What is to be generated, for whom, and how the answer is to be relayed.
 
-    body: what the engine gets. sequences: slots it takes. rewriter: makes the stream's rewriter;
-    None for a plain answer.
+    model: that the request was checked for. choose: what answers it, asked at the last moment, so
+    that nothing is sent to an engine on its way out. door: set when it may go there. body: what the
+    engine gets. sequences: slots it takes. rewriter: makes the stream's rewriter; None for a plain
+    answer.
     """
 
     request_id: str
     route: str
     caller: Caller
     model: ServedModel
+    choose: Callable[[], Choice]
+    door: asyncio.Event
     lane: LaneSettings
     body: dict[str, Any]
     sequences: int
     prompt_field: str
     rewriter: Callable[[], Rewriter] | None
     arrived_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an exchange ended, for a swap's report. versions: all that it may have been drawn from."""
+
+    request_id: str
+    lane: str
+    outcome: str
+    status: int
+    versions: str
+    num_tokens: int
+    is_streamed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +98,11 @@ class Exchange(Response):
 
     def __init__(self, order: Order, desk: Desk) -> None:
         self.background = None
+        self.ended = asyncio.Event()
         self._order = order
+        self._model = order.model
+        self._choice = Choice(model=order.model)
+        self._tail: AnswerTail | None = None
         self._desk = desk
         self._status = 0
         self._outcome = Outcome.FAILED
@@ -116,8 +138,32 @@ class Exchange(Response):
             await asyncio.gather(work, watch, return_exceptions=True)
             self._desk.live.discard(self)
             self._account()
+            self._observe()
+            self.ended.set()
         if not work.cancelled():
             work.result()
+
+    @property
+    def model(self) -> ServedModel:
+        """What answers it, once it reached an engine."""
+        return self._model
+
+    @property
+    def is_in_engine(self) -> bool:
+        """Whether an engine has it, or had it."""
+        return self._reached_engine
+
+    def ending(self) -> Ending:
+        """How it ended; for one that has `ended`."""
+        return Ending(
+            request_id=self._order.request_id,
+            lane=self._order.caller.lane,
+            outcome=self._outcome.value,
+            status=self._status or 499,
+            versions=self._fingerprint().rpartition("@")[2],
+            num_tokens=self._tokens.completion if self._tokens else 0,
+            is_streamed=self._order.rewriter is not None,
+        )
 
     async def _work(self) -> None:
         try:
@@ -136,7 +182,7 @@ class Exchange(Response):
     async def _admitted(self) -> None:
         order = self._order
         # Looked at before the queue too: waiting for an engine that is away helps nobody.
-        health = order.model.engine.health()
+        health = order.choose().model.engine.health()
         if health.retry_after_seconds:
             raise EngineUnavailable(
                 f"The model {order.model.name!r} is {health.state.value}: {health.detail}",
@@ -158,12 +204,19 @@ class Exchange(Response):
 
     async def _forward(self) -> None:
         order = self._order
+        while not order.door.is_set():
+            await order.door.wait()
+        # From here to the engine nothing is awaited: what is chosen is what answers.
+        choice = order.choose()
+        self._choice, self._model = choice, choice.model
+        self._tail = AnswerTail() if choice.watch else None
+        body = order.body | {"model": self._model.name}
         request = EngineRequest(
-            path=order.route, body=orjson.dumps(order.body), request_id=order.request_id
+            path=order.route, body=orjson.dumps(body), request_id=order.request_id
         )
         self._reached_engine = True
-        self._version_mark = order.model.versions.mark()
-        answer = await order.model.engine.forward(request)
+        self._version_mark = self._model.versions.mark()
+        answer = await self._model.engine.forward(request)
         try:
             if answer.status >= 400:
                 content = await answer.read()
@@ -171,7 +224,7 @@ class Exchange(Response):
                 raise refusal(
                     answer.status,
                     content,
-                    max_model_len=order.model.max_model_len,
+                    max_model_len=self._model.max_model_len,
                     prompt_field=order.prompt_field,
                 )
             if order.rewriter is None:
@@ -189,7 +242,10 @@ class Exchange(Response):
         body["system_fingerprint"] = self._fingerprint()
         self._outcome = Outcome.COMPLETED
         self._last_at_seconds = time.monotonic()
-        await self._whole(200, orjson.dumps(body))
+        content = orjson.dumps(body)
+        if self._tail:
+            self._tail.add(content)
+        await self._whole(200, content)
 
     async def _stream(self, answer: EngineResponse, rewriter: Rewriter) -> None:
         await self._start(200, list(STREAM_HEADERS))
@@ -202,6 +258,8 @@ class Exchange(Response):
                         self._last_at_seconds = beat.touch()
                         if self._first_at_seconds is None:
                             self._first_at_seconds = self._last_at_seconds
+                        if self._tail:
+                            self._tail.add(data)
                         await self._body(data)
                 end = rewriter.close()
         except EngineBroken as error:
@@ -213,7 +271,7 @@ class Exchange(Response):
         await self._body(end, more=False)
 
     def _fingerprint(self) -> str:
-        return self._order.model.fingerprint(self._version_mark)
+        return self._model.fingerprint(self._version_mark)
 
     async def _refuse(self, error: ApiError) -> None:
         """Answer with an error: a status while there is still a choice, an event after that."""
@@ -235,7 +293,7 @@ class Exchange(Response):
             return
         order = self._order
         with contextlib.suppress(EngineUnavailable):
-            self._tokens = await order.model.engine.abort(order.request_id) or self._tokens
+            self._tokens = await self._model.engine.abort(order.request_id) or self._tokens
 
     def _too_late(self) -> ApiError:
         lane, seconds = self._order.caller.lane, self._order.lane.request_seconds
@@ -274,7 +332,9 @@ class Exchange(Response):
 
     def _account(self) -> None:
         order, metrics = self._order, self._desk.metrics
-        lane, model = order.caller.lane, order.model.name
+        # A version that serves users is its model's; an adapter that a trainer named has its own name.
+        public = self._model.parent if self._model.role == "serving" else None
+        lane, model = order.caller.lane, public or self._model.name
         now_seconds = time.monotonic()
         status = self._status or 499  # nginx's number for a client that left before any answer
         metrics.requests.labels(order.route, model, lane, f"{status // 100}xx").inc()
@@ -313,6 +373,26 @@ class Exchange(Response):
         )
         self._desk.meter.record(usage)
         log.info("request", extra=_log_fields(usage))
+
+    def _observe(self) -> None:
+        """Tell the canary's comparison; what clients did themselves says nothing of a version."""
+        watch, tail = self._choice.watch, self._tail
+        if watch is None or tail is None or self._outcome in (Outcome.ABORTED, Outcome.REFUSED):
+            return
+        first_seconds = token_seconds = None
+        if self._first_at_seconds is not None:
+            first_seconds = self._first_at_seconds - self._order.arrived_seconds
+            if self._tokens and self._tokens.completion > 1:
+                seconds = self._last_at_seconds - self._first_at_seconds
+                token_seconds = seconds / (self._tokens.completion - 1)
+        watch.observe(
+            self._choice.arm,
+            tail.observation(
+                is_failed=self._outcome is not Outcome.COMPLETED,
+                first_seconds=first_seconds,
+                token_seconds=token_seconds,
+            ),
+        )
 
 
 async def _until_hang_up(receive: Receive) -> None:

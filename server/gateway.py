@@ -18,12 +18,15 @@ from server.errors import ApiError
 from server.exchange import Desk
 from server.http_protocol import protocol_with_header_deadline
 from server.keys import KeyRing
+from server.live_versions import begin_on_live_versions
 from server.metering import Meter
 from server.metrics import Metrics
+from server.promotion import Promotions
 from server.pulse import Pulse
 from server.served_models import ServedModels
 from server.settings import ServerSettings
 from server.store import Store
+from server.version_catalog import VersionCatalog
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +54,14 @@ class Gateway:
             metrics=self.metrics,
             pulse=Pulse(settings.keep_alive_seconds),
         )
+        self._versions = VersionCatalog(self.store, home / "versions")
+        self._promotions = Promotions(self.catalog, self._versions, self._desk)
         self.app: FastAPI = build_app(
             settings,
             catalog=self.catalog,
             authenticator=Authenticator(self.keys),
             desk=self._desk,
+            promotions=self._promotions,
             version=version,
         )
 
@@ -63,7 +69,7 @@ class Gateway:
         """Listen at once, start the engines, serve until a signal, stop the engines.
 
         Until an engine is ready its requests are answered 503, and the probes tell them apart.
-        on_ready: called with the port when every engine has generated. Raises EngineStartError.
+        on_ready: called with the port when every engine has generated. Raises EngineStartError and VersionError.
         """
         serving = asyncio.create_task(server.serve())
         starting = asyncio.create_task(self._start_engines())
@@ -81,12 +87,15 @@ class Gateway:
             await self._stop_engines()
 
     async def _start_engines(self) -> None:
+        await asyncio.to_thread(begin_on_live_versions, self.catalog, self._versions)
+        await self._promotions.refresh()
         # One after the other: two vLLM engines measuring free memory at once mislead each other.
         for model in self.catalog.models:
             await model.engine.start()
 
     async def _stop_engines(self) -> None:
-        await asyncio.gather(*(model.engine.stop(drain_seconds=0) for model in self.catalog.models))
+        await self._promotions.stop()
+        await asyncio.gather(*(engine.stop(drain_seconds=0) for engine in self.catalog.engines()))
         self.store.close()
 
     def server(self) -> "GatewayServer":

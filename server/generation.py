@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from server.auth import Authenticator
 from server.body import check, read_json
-from server.catalog import Catalog, ServedModel
+from server.catalog import Catalog, Choice, ServedModel
 from server.errors import ApiError
 from server.exchange import Desk, Exchange, Order
 from server.settings import LANES, ServerSettings
@@ -77,7 +77,15 @@ class Generation:
             seconds=self._settings.header_seconds,
         )
         wire = check(body, dialect.wire)
-        model = self._catalog.find(body.get("model"))
+        name = request_id(request)
+        asked = body.get("model")
+
+        def choose() -> Choice:
+            return self._catalog.choose(
+                asked, lane=caller.lane, request_id=name, key_prefix=caller.key.prefix
+            )
+
+        model = choose().model
         model.need_lane(caller.lane)
         sequences = dialect.sequences(wire)
         if sequences > self._settings.max_choices:
@@ -89,14 +97,12 @@ class Generation:
                 param="n",
             )
         dialect.prepare(body, wire, model)
-        body["model"] = model.name
         body["priority"] = LANES.index(caller.lane)
         if body.get("stream") and dialect.takes_stream_options:
             # Always asked for, so that every stream is accounted; taken out again on the way back.
             body["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
             if caller.lane == "ide":
                 body.setdefault("stream_interval", IDE_STREAM_INTERVAL_TOKENS)
-        name = request_id(request)
         if dialect.names_request_in_body:
             body["request_id"] = f"resp_{name}"
         return Exchange(
@@ -105,6 +111,8 @@ class Generation:
                 route=dialect.route,
                 caller=caller,
                 model=model,
+                choose=choose,
+                door=self._catalog.door(model.parent or model.name),
                 lane=getattr(self._settings.lanes, caller.lane),
                 body=body,
                 sequences=sequences,

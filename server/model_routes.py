@@ -31,7 +31,7 @@ def router(settings: ServerSettings, authenticator: Authenticator, catalog: Cata
     )
     async def list_models(request: Request) -> ModelList:
         await authenticator.key(request.headers)
-        return ModelList(data=[model.card() for model in catalog.models])
+        return ModelList(data=[catalog.card(model) for model in catalog.models])
 
     @routes.get(
         # Names may hold slashes, as hub ids do.
@@ -42,7 +42,7 @@ def router(settings: ServerSettings, authenticator: Authenticator, catalog: Cata
     )
     async def get_model(request: Request, model_name: Annotated[str, Path()]) -> ModelCard:
         await authenticator.key(request.headers)
-        return catalog.find(model_name).card()
+        return catalog.card(catalog.resolve(model_name))
 
     async def relay(request: Request, wire: type[BaseModel], path: str) -> Response:
         await authenticator.key(request.headers)
@@ -50,7 +50,7 @@ def router(settings: ServerSettings, authenticator: Authenticator, catalog: Cata
             request, most_bytes=settings.body_bytes, seconds=settings.header_seconds
         )
         check(body, wire)
-        model = catalog.find(body.get("model"))
+        model = catalog.resolve(body.get("model"))
         body["model"] = model.name
         try:
             answer = await model.engine.forward(

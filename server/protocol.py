@@ -304,6 +304,63 @@ class Unloaded(BaseModel):
     unloaded: Literal[True] = True
 
 
+class PromotionRequest(BaseModel):
+    """POST /admin/promotions: a version that is to go live, or to be tried."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    version: Annotated[StrictStr, Field(min_length=1)]
+    """As VERSION, or MODEL@VERSION."""
+    model: Annotated[StrictStr, Field(min_length=1)] | None = None
+    """Unset means the default model."""
+    canary: Annotated[Number, Field(gt=0, le=1)] | None = None
+    """Share of users' requests that it answers first; unset means all at once."""
+    canary_keys: list[StrictStr] = []
+    """Prefixes of keys whose requests all go to the canary."""
+    canary_requests: Annotated[StrictInt, Field(ge=1, le=10**6)] = 50
+    """Answers of the canary after which it is decided."""
+    way: Literal["auto", "adapter", "blue_green", "in_place"] = "auto"
+    dry_run: StrictBool = False
+    """Only say which way it would go, and why."""
+    override: StrictBool = False
+    """Go past the gate; needs a reason."""
+    reason: Annotated[StrictStr, Field(max_length=2000)] | None = None
+
+
+class RollbackRequest(BaseModel):
+    """POST /admin/rollback."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[StrictStr, Field(min_length=1)] | None = None
+    """Unset means the default model."""
+    canary: StrictBool = False
+    """Withdraw the canary instead, without a decision."""
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=2000)] = "asked for"
+
+
+class Promoted(BaseModel):
+    """What a promotion or a roll-back did; of a dry run the plan alone."""
+
+    model: str
+    plan: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
+
+
+class PromotionList(BaseModel):
+    """GET /admin/promotions."""
+
+    models: list[dict[str, Any]]
+
+
+class GateAnswer(BaseModel):
+    """What became of a version by the gate's verdict."""
+
+    name: str
+    answer: Literal["passed", "failed", "inconclusive"]
+    state: str
+
+
 class ErrorDetail(BaseModel):
     """OpenAI's error object."""
 
@@ -317,6 +374,22 @@ class ErrorBody(BaseModel):
     """The body of every answer with a status of 400 and more."""
 
     error: ErrorDetail
+
+
+class Provenance(BaseModel):
+    """Where a version comes from, of the catalog of versions."""
+
+    state: str
+    parent: str | None
+    run: str | None
+    step: int | None
+    scores: dict[str, dict[str, float | int | None]]
+    """Suite → value, low, high and num_problems, as the gate measured them."""
+    promoted_by: str | None
+    promoted_at: str | None
+    """UTC; of the last time that it went live."""
+    previous: str | None
+    """What a roll-back restores."""
 
 
 class ModelCard(BaseModel):
@@ -337,6 +410,8 @@ class ModelCard(BaseModel):
     """Of the weights; `0` are those that the engine was started on."""
     weights_digest: str | None = None
     """Of everything that decides what the model answers; None for a folder without a manifest."""
+    provenance: Provenance | None = None
+    """Of the version; None for one that was never published."""
 
 
 class ModelList(BaseModel):

@@ -1,19 +1,22 @@
 """From a model's settings to the model that is served: found, looked over, given an engine."""
 
+import itertools
 import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from server.blue_green import SecondEngine, free_memory
 from server.catalog import ServedModel
 from server.engine_process import EngineCommand, EngineProcess
 from server.errors import DoesNotFit, ModelCorrupt
 from server.families import Family, family
 from server.lanes import Admission
-from server.memory_check import check_memory
+from server.memory_check import CPU_ENGINE_BYTES, check_memory
 from server.model_folder import check_folder
 from server.model_manifest import read_manifest
 from server.model_store import ModelStore
+from server.script import read_script
 from server.scripted_engine import scripted_command, scripted_family
 from server.settings import LANES, ModelSettings, ServerSettings
 from server.versions import Versions
@@ -22,6 +25,7 @@ from server.vllm_engine import CPU_KV_CACHE_BYTES, vllm_command
 log = logging.getLogger(__name__)
 
 SCRIPTED_CONTEXT_TOKENS = 8192
+SCRIPTED_ENGINE_BYTES = 2**27
 
 
 def has_gpu() -> bool:
@@ -48,7 +52,8 @@ class ServedModels:
         return self._served(
             model,
             scripted_command(model, context_tokens=context_tokens),
-            root="scripted",
+            root=str(read_script(model.script).weights or "scripted"),
+            engine_bytes=SCRIPTED_ENGINE_BYTES,
             family=scripted_family(),
             context_tokens=context_tokens,
             has_chat_template=True,
@@ -85,6 +90,7 @@ class ServedModels:
             context_tokens=context_tokens,
             has_chat_template=facts.has_chat_template,
             weights_digest=_digest(folder),
+            engine_bytes=_engine_bytes(model, facts.weights_bytes),
         )
 
     def _served(
@@ -96,15 +102,23 @@ class ServedModels:
         family: Family,
         context_tokens: int,
         has_chat_template: bool,
+        engine_bytes: int | None,
         weights_digest: str | None = None,
     ) -> ServedModel:
-        engine = EngineProcess(
-            model.name,
-            command,
-            start_seconds=self._settings.start_seconds,
-            log_path=self._home / "logs" / f"engine-{model.name.replace('/', '_')}.log",
-            on_restart=self._on_restart,
-        )
+        # Two engines of a model may run at once; each appends to a log of its own.
+        suffixes = itertools.cycle(("", "-second"))
+
+        def make_engine() -> EngineProcess:
+            name = f"engine-{model.name.replace('/', '_')}{next(suffixes)}.log"
+            return EngineProcess(
+                model.name,
+                command,
+                start_seconds=self._settings.start_seconds,
+                log_path=self._home / "logs" / name,
+                on_restart=self._on_restart,
+            )
+
+        num_devices = model.tensor_parallel * model.pipeline_parallel
         lanes = {lane: getattr(self._settings.lanes, lane) for lane in LANES}
         return ServedModel(
             name=model.name,
@@ -113,12 +127,27 @@ class ServedModels:
             family=family,
             max_model_len=context_tokens,
             has_chat_template=has_chat_template,
-            engine=engine,
+            engine=make_engine(),
+            second=SecondEngine(
+                make=make_engine,
+                needed_bytes=engine_bytes,
+                available_bytes=free_memory(
+                    is_gpu=has_gpu() and model.engine == "vllm", num_devices=num_devices
+                ),
+            ),
             admission=Admission(model.concurrency, lanes),
             versions=Versions.first(model.name, root, weights_digest),
             role=model.role,
             most_adapters=model.adapters,
         )
+
+
+def _engine_bytes(model: ModelSettings, weights_bytes: int) -> int | None:
+    """Of one more engine; None where it takes what its GPU has."""
+    if has_gpu():
+        cache_bytes = model.kv_cache_bytes
+        return None if cache_bytes is None else weights_bytes + cache_bytes + CPU_ENGINE_BYTES
+    return weights_bytes + (model.kv_cache_bytes or CPU_KV_CACHE_BYTES) + CPU_ENGINE_BYTES
 
 
 def _digest(folder: Path) -> str | None:

@@ -92,6 +92,12 @@ class WeightUpdates:
                 f"There is no adapter {name[:200]!r}; GET /admin/weights lists those that are loaded.",
                 code="model_not_found",
             )
+        if self._catalog.is_answering(name):
+            raise ApiError(
+                409,
+                f"The adapter {name!r} answers users: promote another version or roll back first.",
+                code="version_in_use",
+            )
         model = self._catalog.find(adapter.parent)
         with model.versions.update(adapter.versions.weights.version), _answered():
             # No request may name it any more before the engine forgets it.
