@@ -28,6 +28,8 @@ COMMANDS = {
         "deploy.versions_commands:app",
         "Take in, list, verify, pin, remove published versions.",
     ),
+    "promote": ("deploy.promote_commands:promote", "Make a version live on a running server."),
+    "rollback": ("deploy.promote_commands:rollback", "Let the version before answer again."),
     "keys": ("deploy.keys_commands:app", "Create, list and revoke API keys."),
     "sandbox": (
         "deploy.sandbox_commands:app",

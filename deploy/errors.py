@@ -4,7 +4,8 @@ DeployError                    catch this one to catch them all
 ├── SettingsError              the settings file cannot be read, or says something it may not
 ├── LaunchError                a server in a child process did not become ready
 ├── PortUnusable               the address to listen on is taken or not ours
-└── ChatError                  the endpoint of `codeloop chat` cannot be had, or broke off
+├── ChatError                  the endpoint of `codeloop chat` cannot be had, or broke off
+└── PromotionError             the server did not promote or roll back; its own words
 """
 
 from collections.abc import Sequence
@@ -35,3 +36,7 @@ class PortUnusable(DeployError):
 
 class ChatError(DeployError):
     """The endpoint of `codeloop chat` cannot be had, or broke off in the middle."""
+
+
+class PromotionError(DeployError):
+    """The server did not promote or roll back, or is not there; the message has its words."""
