@@ -9,6 +9,7 @@ from deploy.cli import DeferredCommand
 
 COMMANDS = {
     "data": ("deploy.train_data:app", "Make verified training data, and look at it."),
+    "learn": ("deploy.train_learn:learn", "The proof: the loop learns here, in minutes."),
     "plan": ("deploy.train_plan:plan", "Memory, phase times, and whether to pipeline at all."),
     "report": ("deploy.train_report:report", "What a run came to: curves, gain, alarms, answers."),
     "simulate": ("deploy.train_simulate:simulate", "Try the pipeline's schedules on a workload."),
