@@ -34,7 +34,7 @@ class ModelTable(_Table):
     """Compute activations again in backward instead of keeping them: less memory, a third more time."""
     lora_rank: int = Field(default=0, ge=0)
     """Rank of the adapter that is trained; 0 trains every weight."""
-    lora_alpha: float = Field(default=32.0, gt=0)
+    lora_alpha: int = Field(default=64, ge=1)
     """Scale of the adapter, over its rank."""
 
 

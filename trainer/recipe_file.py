@@ -40,7 +40,7 @@ def read_recipe(place: str, changes: Sequence[str] = ()) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeInvalid(f"{place} is no TOML: {error}; mend that line") from error
     for change in changes:
-        _apply(tables, change)
+        apply_change(tables, change)
     return recipe_of(tables, source=place)
 
 
@@ -59,7 +59,8 @@ def recipe_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _apply(tables: dict[str, Any], change: str) -> None:
+def apply_change(tables: dict[str, Any], change: str) -> None:
+    """Put `table.key=value` into tables as TOML reads them. Raises RecipeInvalid."""
     name, is_change, text = change.partition("=")
     keys = name.strip().split(".")
     if not is_change or not all(keys):
