@@ -37,6 +37,7 @@ COMMANDS = {
     ),
     "eval": ("deploy.eval_commands:app", "Benchmark a model: sample, grade, report, compare."),
     "train": ("deploy.train_commands:app", "Train on verified rewards: plan and simulate."),
+    "loop": ("deploy.loop_command:loop", "Serve, train, judge and promote, round after round."),
     "leaderboard": (
         "deploy.leaderboard_command:leaderboard",
         "Build a static site over many runs.",

@@ -5,7 +5,11 @@ DeployError                    catch this one to catch them all
 ├── LaunchError                a server in a child process did not become ready
 ├── PortUnusable               the address to listen on is taken or not ours
 ├── ChatError                  the endpoint of `codeloop chat` cannot be had, or broke off
-└── PromotionError             the server did not promote or roll back; its own words
+├── PromotionError             the server did not promote or roll back; its own words
+└── LoopError                  `codeloop loop`:
+    ├── LoopInvalid            its file cannot be read, or does not fit the server's settings
+    ├── LoopRefused            another process runs it
+    └── LoopFailed             a part of it fails again and again, or its disk does
 """
 
 from collections.abc import Sequence
@@ -36,6 +40,22 @@ class PortUnusable(DeployError):
 
 class ChatError(DeployError):
     """The endpoint of `codeloop chat` cannot be had, or broke off in the middle."""
+
+
+class LoopError(DeployError):
+    """Base of what `codeloop loop` raises."""
+
+
+class LoopInvalid(LoopError):
+    """A loop's file cannot be read, or does not fit the settings of the server."""
+
+
+class LoopRefused(LoopError):
+    """Another process runs the loop of that folder."""
+
+
+class LoopFailed(LoopError):
+    """A part of the loop fails again and again, or its disk does."""
 
 
 class PromotionError(DeployError):
