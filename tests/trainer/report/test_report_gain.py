@@ -60,6 +60,7 @@ def test_problems_that_move_together_are_no_more_evidence_than_one_of_them() -> 
     assert many.num_problems == 10 * few.num_problems
     assert many.standard_error == pytest.approx(few.standard_error)
     assert many.interval.low == pytest.approx(few.interval.low, abs=0.01)
+    assert many.interval.high == pytest.approx(few.interval.high, abs=0.01)
 
 
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
