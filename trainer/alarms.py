@@ -231,6 +231,9 @@ def _clipping(log: RunLog) -> Iterator[Alarm]:
 
 
 def _idle(log: RunLog) -> Iterator[Alarm]:
+    # Without a pipeline each waits for the other, as the recipe says.
+    if not _last(log, stale_share) > 0:
+        return
     for who, other in (("sampler", "learning"), ("learner", "sampling")):
         idle = ratio(
             sum(_known(number(r, "measured", f"{who}_idle_seconds")) for r in log.iterations),

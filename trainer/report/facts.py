@@ -97,7 +97,7 @@ def _learned(log: RunLog) -> tuple[Gain | None, str]:
         found = len(log.evaluations)
         return None, (
             f"the log has {found} held-out evaluation{'' if found == 1 else 's'}, and a gain takes two:"
-            " set evaluation.every"
+            " wait for the next, or set evaluation.every"
         )
     try:
         return gain(*pair), ""

@@ -63,6 +63,13 @@ def test_a_rise_in_training_that_held_out_problems_do_not_share_is_told(
     assert found == {"no transfer"}
 
 
+def test_waiting_is_no_alarm_where_nothing_is_pipelined(
+    made_log: Any, tmp_path: pathlib.Path
+) -> None:
+    waiting = {"staleness": {"0": 3000}} | CASES["idle"](1)
+    assert names(made_log, tmp_path, lambda n: waiting) == set()
+
+
 def test_memory_of_before_a_resume_is_another_process(
     made_log: Any, tmp_path: pathlib.Path
 ) -> None:
