@@ -21,10 +21,12 @@ from trainer.dataset.order import Order
 from trainer.errors import SamplerFailed
 from trainer.evaluation import Evaluation
 from trainer.event_log import EventLog
-from trainer.pipeline import Parts, Pipeline, Watch, drawing_of, save_row
+from trainer.parts import Parts, Watch
+from trainer.pipeline import Pipeline, save_row
 from trainer.policy import Policy
 from trainer.policy_thread import PolicyThread
 from trainer.probe import agreement, probe_samples, refuse_disagreement, refuse_other_tokenizer
+from trainer.producer import drawing_of
 from trainer.progress import Progress, progress_of
 from trainer.prompts import Prompts
 from trainer.recipe import Recipe
@@ -112,27 +114,25 @@ async def _driven(
         watch=watch,
     )
 
-    def write(row: Mapping[str, Any]) -> None:
-        log.append(row)
-        watch.row(row)
-
     if checkpoint is None:
         log.cut(0)
         torch.manual_seed(recipe.seed)
         versions.remove_after(-1)
-        write(_session_row(setup, identity, None))
+        parts.write(_session_row(setup, identity, None))
         progress = Progress()
         published = {0: await learner.publish({"iteration": 0})}
-        await _probe(setup, learner, published[0], write)
+        await _probe(setup, learner, published[0], parts.write)
     else:
         progress, published = await _go_on(parts, checkpoint)
-        write(_session_row(setup, identity, checkpoint.iteration))
+        parts.write(_session_row(setup, identity, checkpoint.iteration))
     pipeline = Pipeline(parts, progress, published)
     started(pipeline)
     reason = await pipeline.run()
     seconds = time.monotonic() - begun
     measured = {"seconds": seconds}
-    write({"type": "end", "iterations": progress.iteration, "reason": reason, "measured": measured})
+    parts.write(
+        {"type": "end", "iterations": progress.iteration, "reason": reason, "measured": measured}
+    )
     return reason
 
 
@@ -142,8 +142,7 @@ async def _go_on(parts: Parts, checkpoint: Checkpoint) -> tuple[Progress, dict[i
     parts.log.cut(checkpoint.progress["log_bytes"])
     parts.checkpoints.remove_after(progress.iteration)
     row = save_row(progress.iteration, seconds=None, num_bytes=None)
-    parts.log.append(row)
-    parts.watch.row(row)
+    parts.write(row)
     parts.order.restore(checkpoint.progress["order"])
     await parts.learner.restore(checkpoint)
     parts.versions.remove_after(progress.version)

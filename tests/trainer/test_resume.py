@@ -76,7 +76,7 @@ def last_checkpoint(folder: Path) -> Any:
 def is_same(one: Any, other: Any) -> bool:
     """Equal to the last bit, all the way down."""
     if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
+        return bool(torch.equal(one, other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
