@@ -1,6 +1,7 @@
 """`codeloop promote` and `codeloop rollback`: a running server's versions made live and taken back."""
 
 import asyncio
+import getpass
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,10 +94,18 @@ def promote(
 
 
 def rollback(
+    ctx: typer.Context,
     model: Annotated[
         str | None, typer.Argument(help="A served model; else the server's first.")
     ] = None,
     canary: Annotated[bool, typer.Option("--canary", help="Withdraw the canary instead.")] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            help="For a server that cannot start on its live version: move it in the catalog alone.",
+        ),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "asked for",
     url: UrlOption = URL,
     key: KeyOption = "",
@@ -105,11 +114,42 @@ def rollback(
     """Let the version that was live before answer again.
 
     codeloop rollback --reason "users complain"
+
+    codeloop rollback policy --offline
     """
+    if offline:
+        typer.echo(_roll_back_offline(ctx, model, reason))
+        return
     body: dict[str, Any] = {"canary": canary, "reason": reason}
     if model:
         body["model"] = model
     _show(_call(url, key, "/admin/rollback", body), as_json=as_json)
+
+
+def _roll_back_offline(ctx: typer.Context, model: str | None, reason: str) -> str:
+    """Change what the next start of the server begins on. Raises VersionError."""
+    from deploy.invocation import invocation
+    from server.store import Store
+    from server.version_catalog import VersionCatalog
+
+    if model is None:
+        raise typer.BadParameter(
+            "name the model whose live version is to change", param_hint="MODEL"
+        )
+    home = invocation(ctx).settings.deploy.home
+    store = Store(f"sqlite:///{home / 'codeloop.db'}")
+    try:
+        catalog = VersionCatalog(store, home / "versions")
+        live = catalog.live(model)
+        found = catalog.roll_back(
+            model,
+            replaces=live.version if live else None,
+            actor=getpass.getuser(),
+            reason=reason,
+        )
+    finally:
+        store.close()
+    return f"{found.name} is live when the server starts the next time"
 
 
 def _share(text: str) -> float:

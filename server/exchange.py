@@ -375,9 +375,11 @@ class Exchange(Response):
         log.info("request", extra=_log_fields(usage))
 
     def _observe(self) -> None:
-        """Tell the canary's comparison; what clients did themselves says nothing of a version."""
+        """Tell the canary's comparison, unless the client left."""
         watch, tail = self._choice.watch, self._tail
-        if watch is None or tail is None or self._outcome in (Outcome.ABORTED, Outcome.REFUSED):
+        # A request at fault says nothing of a version; an engine that fails at it does.
+        is_at_fault = self._outcome is Outcome.REFUSED and self._status < 500
+        if watch is None or tail is None or is_at_fault or self._outcome is Outcome.ABORTED:
             return
         first_seconds = token_seconds = None
         if self._first_at_seconds is not None:

@@ -65,7 +65,7 @@ def _begin(catalog: Catalog, versions: VersionCatalog, model: ServedModel) -> No
     if wanted.adapter and not model.most_adapters:
         raise VersionNotFound(
             f"{live.name} is an adapter and live, but the settings of {model.name} have no adapters:"
-            " set adapters, or `codeloop rollback --offline`"
+            f" set adapters, or `codeloop rollback {model.name} --offline`"
         )
     adapters = {live.name: live.folder} if wanted.adapter else {}
     model.engine.begin_on(weights_of(wanted.full), adapters)

@@ -7,8 +7,8 @@ fails leaves the version before answering; each transition has its evidence in t
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -50,6 +50,7 @@ class Promotions:
         self._swap = VersionSwap(catalog, versions, desk)
         self._canaries = CanaryRuns(catalog, versions, self._swap.retirement, self._act_on)
         self._locks: dict[str, asyncio.Lock] = {}
+        self._asked: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def plan(self, wish: Wish) -> SwapPlan:
@@ -60,23 +61,23 @@ class Promotions:
 
     async def promote(self, wish: Wish) -> SwapReport:
         """Make it live, or the canary. Raises VersionError, ModelError, EngineError, ApiError."""
-        self._need_free(wish.model)
-        return await self._to_the_end(wish.model, self._promote(wish))
+        with self._first(wish.model):
+            return await self._to_the_end(wish.model, self._promote(wish))
 
     async def roll_back(self, model: str, *, actor: str, reason: str) -> SwapReport:
         """Let the previous version answer again. Raises NoPreviousVersion and as `promote` does."""
-        self._need_free(model)
-        return await self._to_the_end(model, self._roll_back(model, actor, reason))
+        with self._first(model):
+            return await self._to_the_end(model, self._roll_back(model, actor, reason))
 
     async def withdraw(self, model: str, *, actor: str, reason: str) -> Version:
         """End a canary without a decision. Raises NoPreviousVersion when there is none."""
-        self._need_free(model)
-        canary = self._catalog.canary(self._served(model).name)
-        if canary is None:
-            raise NoPreviousVersion(f"{model} has no canary: there is nothing to withdraw")
-        version = canary.model.versions.weights.version
-        ending = self._canaries.end(model, version, State.GATED, actor, reason, {})
-        found = await self._to_the_end(model, ending)
+        with self._first(model):
+            canary = self._catalog.canary(model)
+            if canary is None:
+                raise NoPreviousVersion(f"{model} has no canary: there is nothing to withdraw")
+            version = canary.model.versions.weights.version
+            ending = self._canaries.end(model, version, State.GATED, actor, reason, {})
+            found = await self._to_the_end(model, ending)
         await self._swap.refresh()
         return found
 
@@ -122,14 +123,22 @@ class Promotions:
     def _lock(self, model: str) -> asyncio.Lock:
         return self._locks.setdefault(model, asyncio.Lock())
 
-    def _need_free(self, model: str) -> None:
-        if self._lock(self._served(model).name).locked():
+    @contextmanager
+    def _first(self, name: str) -> Iterator[None]:
+        """Nothing else that somebody asked for is under way. Raises ApiError 409."""
+        model = self._served(name).name
+        if model in self._asked or self._lock(model).locked():
             raise ApiError(
                 409,
                 f"A promotion or roll-back of {model!r} is under way already: look at GET"
                 " /admin/promotions, and ask again when it has ended.",
                 code="promotion_in_progress",
             )
+        self._asked.add(model)
+        try:
+            yield
+        finally:
+            self._asked.discard(model)
 
     async def _to_the_end(self, model: str, work: Awaitable[Result]) -> Result:
         """A caller that goes away leaves nothing half done."""

@@ -47,7 +47,8 @@ class Script(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     text: str = DEFAULT_TEXT
-    """What is answered, word by word, from the start again when more tokens are asked for."""
+    """What is answered, word by word, from the start again when more tokens are asked for; `{version}`
+    becomes the version of the weights that the token is of."""
     num_tokens: int = Field(default=64, ge=1)
     """Tokens of an answer, unless the request asks for fewer."""
     tokens_per_second: float = Field(default=0.0, ge=0)

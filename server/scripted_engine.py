@@ -36,6 +36,8 @@ from server.vllm_engine import probe_request
 from server.weight_swap import WeightSwap
 
 WORDS = re.compile(r"\S+\s*|\s+")
+VERSION_MARK = "{version}"
+"""Where a script's text has it, an answer has the version that the token is of."""
 JSON = b"application/json"
 EVENTS = b"text/event-stream"
 
@@ -77,6 +79,8 @@ class Answer:
         self.is_chat = route.endswith("chat/completions")
         self.is_responses = route.endswith("responses")
         self.is_stream = bool(body.get("stream"))
+        model, at, version = str(body.get("model")).rpartition("@")
+        self.adapter = version if at and model else ""
         self.choices = body.get("n") or 1
         self.prompt_tokens = prompt_tokens
         self.sent = 0
@@ -216,6 +220,7 @@ class ScriptedApp:
             if answer.is_aborted:
                 raise _HangUp
             text = self._words[position % len(self._words)]
+            text = text.replace(VERSION_MARK, answer.adapter or self._swap.version)
             answer.sent += answer.choices
             self._generated += answer.choices
             if answer.is_stream:

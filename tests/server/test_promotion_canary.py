@@ -1,0 +1,191 @@
+"""Canaries through the gateway, over the scripted engine; and the rule, on cases worked by hand."""
+
+import asyncio
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.launch import Launched
+from server.canary import (
+    CanaryWatch,
+    Observation,
+    Split,
+    difference_low,
+    is_repetitive,
+    wilson,
+)
+from server.version_catalog import VersionCatalog
+from server.version_states import State
+
+Serve = Callable[..., Launched]
+MODEL = "scripted"
+
+
+def seen(
+    *, failed: bool = False, truncated: bool = False, first: float | None = 0.1
+) -> Observation:
+    return Observation(
+        is_failed=failed,
+        is_truncated=truncated,
+        is_repeated=False,
+        first_seconds=first,
+        token_seconds=None,
+    )
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    # Newcombe 1998, table I: 81 of 263, 95%.
+    low, high = wilson(81, 263, z=1.959964)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def test_the_bound_of_a_difference_is_the_published_one() -> None:
+    # Newcombe 1998 (differences), case (a): 56/70 - 48/80, method 10: 0.0524 to 0.3339.
+    assert round(difference_low(56, 70, 48, 80, z=1.959964), 4) == 0.0524
+
+
+def test_a_share_is_dealt_by_the_request_and_named_keys_go_whole() -> None:
+    split = Split(share=0.05, key_prefixes=frozenset({"abc"}))
+    taken = sum(split.takes(f"request-{number}", "other") for number in range(10_000))
+    assert 400 < taken < 600
+    assert all(split.takes(f"request-{number}", "abc") for number in range(100))
+    assert split.takes("x", "other") == split.takes("x", "other")
+
+
+def test_a_canary_that_is_as_good_holds_after_its_requests() -> None:
+    told: list[CanaryWatch] = []
+    watch = CanaryWatch(20, told.append)
+    for number in range(20):
+        watch.observe("live", seen(truncated=number % 4 == 0))
+        watch.observe("canary", seen(truncated=number % 4 == 0))
+    assert (watch.answer, told) == ("holds", [watch])
+
+
+@pytest.mark.parametrize(
+    ("canary", "words"),
+    [
+        (seen(failed=True), "failed"),
+        (seen(truncated=True), "truncated"),
+        (seen(first=0.3), "first_seconds"),
+    ],
+)
+def test_a_canary_that_is_worse_is_found_before_its_requests_are_over(
+    canary: Observation, words: str
+) -> None:
+    told: list[CanaryWatch] = []
+    watch = CanaryWatch(1000, told.append)
+    for _ in range(25):
+        watch.observe("live", seen())
+        watch.observe("canary", canary)
+    assert (watch.answer, len(told)) == ("regresses", 1)
+    assert words in watch.reasons[0]
+
+
+def test_one_bad_answer_of_a_new_canary_decides_nothing() -> None:
+    watch = CanaryWatch(1000, lambda _: None)
+    for _ in range(20):
+        watch.observe("live", seen())
+        watch.observe("canary", seen())
+    watch.observe("canary", seen(failed=True))
+    assert watch.answer == "open"
+
+
+def test_text_that_goes_round_in_circles_is_told_from_code() -> None:
+    circle = "    return a + b\n" * 200
+    code = "".join(f"def f{n}(x, y):\n    z = x * {n * 37 % 91} + y\n" for n in range(60))
+    assert is_repetitive(circle)
+    assert not is_repetitive(code)
+
+
+class Site:
+    """A server with the versions `good` and `worse`, both gated."""
+
+    def __init__(self, server: Launched, http: aiohttp.ClientSession) -> None:
+        self.server = server
+        self._http = http
+
+    async def __call__(self, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        headers = {"authorization": f"Bearer {self.server.key}", "x-codeloop-lane": "chat"}
+        method = "GET" if body is None else "POST"
+        url = self.server.base_url + path
+        async with self._http.request(method, url, json=body, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def ask(self, model: str = MODEL) -> tuple[int, str]:
+        body = {"model": model, "prompt": "x", "max_tokens": 64}
+        status, answer = await self("/v1/completions", body)
+        return status, str(answer.get("system_fingerprint") or answer["error"]["code"])
+
+    def state_of(self, version: str) -> State:
+        store = self.server.store()
+        try:
+            return VersionCatalog(store, self.server.home / "versions").get(MODEL, version).state
+        finally:
+            store.close()
+
+    async def ask_until(self, version: str, state: State, model: str = MODEL) -> list[Any]:
+        answers = []
+        async with asyncio.timeout(60):
+            while self.state_of(version) is not state:
+                answers += await asyncio.gather(*(self.ask(model) for _ in range(10)))
+        return answers
+
+
+@pytest.fixture
+async def site(serve: Serve, published: Any, tmp_path: pathlib.Path) -> Any:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+
+        def start(script: str = "", model: str = "adapters = 3") -> Site:
+            base = published.write_model(tmp_path / "base")
+            server = serve(f"weights = '{base}'\n{script}", model=model)
+            store = server.store()
+            catalog = VersionCatalog(store, server.home / "versions")
+            catalog.adopt_base(MODEL, base, actor="test")
+            for seed, version in enumerate(("good", "worse"), 1):
+                folder = published.write_adapter(tmp_path / version, seed=seed)
+                catalog.publish(MODEL, folder, version=version, actor="test")
+                catalog.advance(MODEL, version, State.GATED, actor="test", reason="passed")
+            store.close()
+            return Site(server, session)
+
+        yield start
+
+
+async def test_a_canary_that_holds_goes_live_by_itself(site: Any) -> None:
+    here = site()
+    wish = {"version": "good", "canary": 0.3, "canary_requests": 12}
+    status, done = await here("/admin/promotions", wish)
+    assert status == 200, done
+    assert here.state_of("good") is State.CANARY
+    pinned = [await here.ask(f"{MODEL}@{version}") for version in ("0", "good")]
+    assert pinned == [(200, "scripted@0"), (200, "scripted@good")]
+    answers = await here.ask_until("good", State.LIVE)
+    assert {status for status, _ in answers} == {200}
+    assert {name for _, name in answers} == {"scripted@0", "scripted@good"}
+    assert await here.ask() == (200, "scripted@good")
+
+
+async def test_a_canary_that_fails_is_taken_back_and_rejected_by_itself(site: Any) -> None:
+    # The engine ends the connection in mid-answer for whatever names the worse version.
+    here = site("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
+    wish = {"version": "worse", "canary": 0.3, "canary_requests": 1000}
+    assert (await here("/admin/promotions", wish))[0] == 200
+    await here.ask_until("worse", State.REJECTED)
+    answers = await asyncio.gather(*(here.ask() for _ in range(30)))
+    assert set(answers) == {(200, "scripted@0")}
+    _, found = await here("/admin/promotions")
+    assert found["models"][0]["canary"] is None
+
+
+async def test_a_canary_is_withdrawn_when_a_person_says_so(site: Any) -> None:
+    here = site()
+    assert (await here("/admin/promotions", {"version": "good", "canary": 0.5}))[0] == 200
+    status, answer = await here("/admin/promotions", {"version": "worse", "canary": 0.5})
+    assert (status, answer["error"]["code"]) == (409, "version_conflict")
+    assert (await here("/admin/rollback", {"canary": True}))[0] == 200
+    assert here.state_of("good") is State.GATED
+    answers = await asyncio.gather(*(here.ask() for _ in range(20)))
+    assert set(answers) == {(200, "scripted@0")}
