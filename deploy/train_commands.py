@@ -12,6 +12,7 @@ COMMANDS = {
     "learn": ("deploy.train_learn:learn", "The proof: the loop learns here, in minutes."),
     "plan": ("deploy.train_plan:plan", "Memory, phase times, and whether to pipeline at all."),
     "report": ("deploy.train_report:report", "What a run came to: curves, gain, alarms, answers."),
+    "run": ("deploy.train_run:run", "Train by a recipe, or go on with a run."),
     "simulate": ("deploy.train_simulate:simulate", "Try the pipeline's schedules on a workload."),
 }
 

@@ -1,0 +1,155 @@
+"""`codeloop train run`: a recipe trained to its end, watched, interrupted and gone on with."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.invocation import invocation
+from deploy.train_progress import TrainingView
+from trainer import errors
+
+if TYPE_CHECKING:
+    from trainer.pipeline import Pipeline
+    from trainer.recipe import Recipe
+
+INTERRUPTED = 130
+EXIT_CODES: Mapping[type[errors.TrainerError], int] = {
+    errors.RecipeInvalid: 3,
+    errors.ObjectiveInvalid: 3,
+    errors.ModelUnfit: 3,
+    errors.RunRefused: 4,
+    errors.DatasetInvalid: 5,
+    errors.SamplerMismatch: 7,
+    errors.SamplerFailed: 6,
+    errors.UpdateFailed: 8,
+    errors.RewardFailed: 9,
+    errors.LearnerFailed: 10,
+    errors.StepInvalid: 10,
+    errors.GroupInvalid: 11,
+    errors.BatchInvalid: 11,
+    errors.TooStale: 11,
+    errors.AllGroupsDead: 12,
+    errors.CheckpointInvalid: 13,
+    errors.SaveFailed: 14,
+}
+"""Kind of failure → exit code; the first that fits. docs/training.md says what to do about each."""
+
+
+def run(
+    ctx: typer.Context,
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE.toml", help="A file, or a recipe that comes along.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="The run's folder; else runs/NAME."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
+    fall_back: Annotated[
+        bool, typer.Option("--fall-back", help="From the one before, if the last is damaged.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as limits.iterations=5."),
+    ] = None,
+    key: Annotated[
+        str,
+        typer.Option(
+            envvar=["CODELOOP_KEY", "CODELOOP_API_KEY"],
+            help="Key of the server that samples; better in the environment.",
+        ),
+    ] = "",
+) -> None:
+    """Train by a recipe: sample, run in the sandbox, learn, publish, over and over.
+
+    log.jsonl in the run's folder is the truth; codeloop train report draws it. Ctrl-C ends after the
+    iteration under way, with a checkpoint; twice at once, and --resume goes on from the last one.
+
+    Exit code: 0 done, 1 other failure, 2 wrong usage, 3 recipe or model, 4 folder in use, 5 data
+    set, 6 sampler, 7 sampler and learner disagree, 8 new weights not taken, 9 sandbox, 10 learner,
+    11 samples, 12 nothing to learn from, 13 damaged checkpoint, 14 disk, 130 interrupted.
+
+    codeloop train run smollm2-cpu.toml
+
+    codeloop train run my.toml --out runs/a --set limits.iterations=10
+
+    codeloop train run my.toml --out runs/a --resume
+    """
+    from trainer.recipe_file import read_recipe
+
+    try:
+        asked = read_recipe(recipe, changes or [])
+        folder = out or Path("runs") / asked.name
+        reason = _trained(ctx, asked, folder, key=key, is_resumed=resume, falls_back=fall_back)
+    except errors.TrainerError as error:
+        _say(str(error))
+        raise typer.Exit(exit_code(error)) from error
+    except KeyboardInterrupt:
+        _say(f"interrupted at once: go on with the same command, --out {out or ''} and --resume")
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(f"{reason}: codeloop train report {folder} --out report.html")
+    if reason == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def exit_code(error: errors.TrainerError) -> int:
+    """Of a failure's kind; 1 for one that the table has not."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+
+
+def _trained(
+    ctx: typer.Context,
+    recipe: "Recipe",
+    folder: Path,
+    *,
+    key: str,
+    is_resumed: bool,
+    falls_back: bool,
+) -> str:
+    """Why the run ended. Raises TrainerError."""
+    from deploy.eval_bench import bench
+    from server.model_store import ModelStore
+    from trainer.reward import Grader
+    from trainer.run_setup import set_up
+    from trainer.train import run as train
+
+    settings = invocation(ctx).settings
+    store = ModelStore(settings.deploy.home / "models")
+    model_folder = store.resolve(recipe.model.source, pull=True)
+    with bench(settings, "strict") as graders, Grader(graders) as grader:
+        setup = set_up(recipe, folder, model_folder=model_folder, grader=grader, key=key)
+        with TrainingView(recipe) as view:
+            return asyncio.run(
+                train(
+                    setup,
+                    is_resumed=is_resumed,
+                    falls_back=falls_back,
+                    watch=view,
+                    started=_stop_on_signals,
+                )
+            )
+
+
+def _stop_on_signals(pipeline: "Pipeline") -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop_once, loop, number, pipeline)
+
+
+def _stop_once(
+    loop: asyncio.AbstractEventLoop, number: signal.Signals, pipeline: "Pipeline"
+) -> None:
+    """The second signal is not waited for."""
+    loop.remove_signal_handler(number)
+    _say("stopping: the iteration under way ends first, with a checkpoint; once more to leave it")
+    pipeline.stop("interrupted")
+
+
+def _say(text: str) -> None:
+    typer.secho(f"codeloop: {text}", fg="red", err=True)
