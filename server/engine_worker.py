@@ -113,9 +113,35 @@ class WorkerExtension:
     """Mixed into vLLM's worker class. Its methods are reachable by `collective_rpc`."""
 
     model_runner: Any
+    start_weight_update: Any
+    update_weights: Any
+    finish_weight_update: Any
 
-    def codeloop_probe(self) -> bool:
-        """Whether a forward pass gives finite logits. Only for a paused engine with empty caches."""
+    def codeloop_load(self, folder: str, files: list[str]) -> str:
+        """Load this rank's share of a folder; returns what went wrong, empty when nothing did.
+
+        It never raises: vLLM 0.32 reports the first rank that does and leaves the others' replies
+        lying, and every later call would be answered with the reply of the one before.
+        """
+        try:
+            self.start_weight_update()
+            self.update_weights({"folder": folder, "files": files})
+            self.finish_weight_update()
+        except Exception as error:  # noqa: BLE001  # the reply is the report
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def codeloop_probe(self) -> str:
+        """Run the whole model once; returns what is wrong with the logits, empty when nothing is.
+
+        Only for a paused engine with empty caches. It never raises, as `codeloop_load`.
+        """
+        try:
+            return "" if self._is_finite() else "a forward pass gives NaN or infinity"
+        except Exception as error:  # noqa: BLE001  # the reply is the report
+            return f"a forward pass fails: {type(error).__name__}: {error}"
+
+    def _is_finite(self) -> bool:
         # vLLM's own pass for warming up needs no request, which a paused engine would not run. What
         # it writes into the cache lies in blocks that nobody holds. Without `force_attention` a CPU
         # leaves memory as it finds it in the place of attention's output.

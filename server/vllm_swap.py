@@ -18,14 +18,16 @@ class VllmSwap:
         await self._engine.pause_generation(mode="keep", clear_cache=True)
 
     async def transfer(self, folder: VerifiedFolder) -> None:
-        await self._engine.start_weight_update()
-        update = {"folder": str(folder.path), "files": list(folder.files)}
-        await self._engine.collective_rpc("update_weights", kwargs={"update_info": update})
-        await self._engine.finish_weight_update()
+        await self._on_every_rank("codeloop_load", str(folder.path), list(folder.files))
 
     async def probe(self) -> None:
-        if not all(await self._engine.collective_rpc("codeloop_probe")):
-            raise UpdateFailed("a forward pass with the new weights gives NaN or infinity")
+        await self._on_every_rank("codeloop_probe")
+
+    async def _on_every_rank(self, method: str, *arguments: object) -> None:
+        """Of `engine_worker.WorkerExtension`. Raises UpdateFailed with the words of the first."""
+        replies = await self._engine.collective_rpc(method, args=arguments)
+        if faults := [reply for reply in replies if reply]:
+            raise UpdateFailed(faults[0])
 
     async def set_version(self, version: str) -> None:
         await self._engine.update_weight_version(version)
