@@ -1,5 +1,6 @@
 """One thread, and a learner's step as small as it goes: layouts, log-probs, surrogate, backward."""
 
+import importlib.util
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -207,3 +208,23 @@ def batches() -> list[list[Sample]]:
         ]
 
     return [[one for num in (3, 12, 20) for one in group(num)] for _ in range(2)]
+
+
+@pytest.fixture(scope="session")
+def tiny_run() -> Any:
+    """The program tiny_run.py as a module: parts of a run that takes a second."""
+    path = Path(__file__).with_name("tiny_run.py")
+    spec = importlib.util.spec_from_file_location("tiny_run", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def letters_model(tiny_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the model that tiny_run trains."""
+    folder = tmp_path_factory.mktemp("letters") / "model"
+    tiny_run.make_model(folder)
+    return folder

@@ -1,10 +1,8 @@
 """A run that is killed at any moment and gone on with ends as one that never was, to the last bit."""
 
-import importlib.util
 import json
 import multiprocessing
 import runpy
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,17 +24,9 @@ Tiny = Callable[..., int | None]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the model is, and runs beside it."""
-    place = tmp_path_factory.mktemp("runs")
-    spec = importlib.util.spec_from_file_location("tiny_run", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tiny_run"] = module
-    spec.loader.exec_module(module)
-    module.make_model(place / "model")
-    return place
+def folder(letters_model: Path) -> Path:
+    """Where runs are, beside the model."""
+    return letters_model.parent
 
 
 @pytest.fixture(scope="module")
@@ -225,11 +215,11 @@ def test_finished_run_goes_on_when_its_limit_is_raised(folder: Path, tiny: Tiny)
     ],
 )
 def test_other_run_in_a_folder_is_refused(
-    folder: Path, tiny: Tiny, words: Sequence[str], error: type[Exception]
+    folder: Path, tiny: Tiny, tiny_run: Any, words: Sequence[str], error: type[Exception]
 ) -> None:
     if not (folder / "taken").exists():
         assert tiny("taken", "limits.iterations=1") == 0
     before = (folder / "taken" / "log.jsonl").read_bytes()
     with pytest.raises(error):
-        sys.modules["tiny_run"].main([str(folder / "taken"), *words])
+        tiny_run.main([str(folder / "taken"), *words])
     assert (folder / "taken" / "log.jsonl").read_bytes() == before
