@@ -75,23 +75,43 @@ def gain_table(row: Mapping[str, Any]) -> Table:
 def swaps_table(progress: Progress) -> Table:
     """The promotions with their swaps' reports."""
     table = Table(title="Promotions")
-    for name in ("round", "version", "in place of", "gate", "way", "pause in ms", "MiB"):
+    for name in (
+        "round",
+        "version",
+        "in place of",
+        "gate",
+        "way",
+        "pause in ms",
+        "MiB",
+        "under way",
+    ):
         table.add_column(name)
     for one in progress.rounds.values():
         if one.promoted is None or one.decided is None:
             continue
         report = one.promoted["report"]
-        pause, size = report.get("pause_seconds"), report.get("num_bytes")
+        # With a canary, it was the canary's swap that loaded the weights.
+        loaded = report.get("canary", report)
+        pause, size = loaded.get("pause_seconds"), loaded.get("num_bytes")
         table.add_row(
             str(one.number),
             str(one.version),
             str(one.promoted["replaces"]),
             one.decided["verdict"]["answer"],
-            str(report.get("mode", "-")),
+            str(loaded.get("plan", {}).get("way", "-")),
             "-" if pause is None else f"{1000 * pause:.0f}",
             "-" if size is None else f"{size / 2**20:.0f}",
+            _ends(report),
         )
     return table
+
+
+def _ends(report: Mapping[str, Any]) -> str:
+    """How the requests ended that were under way at the swap."""
+    ended = report.get("ended")
+    if ended is None:
+        return str(report.get("num_under_way", "-"))
+    return ", ".join(f"{count} {name}" for name, count in ended.items()) or "none"
 
 
 def shortfalls(goal: GoalTable, progress: Progress, counts: Counts) -> list[str]:
@@ -100,7 +120,10 @@ def shortfalls(goal: GoalTable, progress: Progress, counts: Counts) -> list[str]
     passed = [
         one
         for one in progress.rounds.values()
-        if one.promoted and one.decided and one.decided["verdict"]["answer"] == "passed"
+        if one.promoted
+        and one.promoted["outcome"] != "rejected"
+        and one.decided
+        and one.decided["verdict"]["answer"] == "passed"
     ]
     if len(passed) < goal.least_promotions:
         found.append(

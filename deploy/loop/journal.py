@@ -10,8 +10,10 @@ trained    round, iteration, number (the trainer's), folder, or number null: not
 taken      round, version, folder: the catalog has it
 evaluated  round, version, folder (of the evaluation), score, seconds
 decided    round, version, verdict (the gate's answer with its evidence)
-promoted   round, version, replaces, report (of the swap)
-closed     round, outcome ("promoted", "failed", "inconclusive", "nothing new")
+overtaken  round, live (another version than the one it was compared with): it is judged anew
+promoted   round, version, outcome ("live", "rejected" as a canary, "overtaken" by another after it went
+           live), replaces, report (of the swap)
+closed     round, outcome ("promoted", "failed", "inconclusive", "rejected", "overtaken", "nothing new")
 compared   before, after (versions), gain {...}
 traffic    requests, failed, versions {version: answers}, seconds
 end        reason

@@ -110,7 +110,7 @@ class _Loop:
         self._promotion = Promotion(place.home, settings.model)
         self._gateway = GatewayChild(
             server, arguments=place.options, folder=place.folder, journal=journal,
-            on_ready=self._settle,
+            on_ready=self._greet,
         )  # fmt: skip
         self._work = Work(
             settings=settings,
@@ -184,9 +184,9 @@ class _Loop:
             "compared", before=BASE_VERSION, after=live.version, gain=gain_fields(found)
         )
 
-    async def _settle(self, url: str) -> None:
+    async def _greet(self, url: str) -> None:
         async with ServerClient(url, self._work.key) as server:
-            await self._promotion.settle(server)
+            await self._promotion.adopt_base(server)
 
     async def _draw(self) -> None:
         while True:

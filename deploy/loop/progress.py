@@ -1,8 +1,7 @@
 """How far a loop is, read out of its journal: the only state that it keeps between two starts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from deploy.loop.journal import Row
 
@@ -73,6 +72,8 @@ class Progress:
             self.rounds[int(row["round"])] = Round(number=int(row["round"]))
         elif kind == "evaluated":
             self.evaluations[str(row["version"])] = row
+        elif kind == "overtaken":
+            self.rounds[int(row["round"])].decided = None
         elif kind in ("trained", "taken", "decided", "promoted", "closed"):
             setattr(self.rounds[int(row["round"])], kind, row)
         elif kind == "compared":
@@ -87,8 +88,3 @@ def progress_of(rows: Iterable[Row]) -> Progress:
     for row in rows:
         progress.take(row)
     return progress
-
-
-def outcome_of(verdict: Mapping[str, Any]) -> str:
-    """How a round without a promotion ended, by the gate's answer."""
-    return str(verdict["answer"])

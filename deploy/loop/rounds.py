@@ -10,20 +10,19 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from deploy.errors import LoopFailed
 from deploy.loop.child import Child
 from deploy.loop.gateway import GatewayChild
 from deploy.loop.journal import Journal
-from deploy.loop.progress import Progress, Round, outcome_of
+from deploy.loop.progress import Progress, Round
 from deploy.loop.promotion import Promotion
 from deploy.loop.server_client import ServerClient, ServerGone
 from deploy.loop.settings import LoopSettings
 from evaluator.errors import EvaluatorError
 from evaluator.gate import decide
 from evaluator.results import Results, read_results
-from server.version_record import Score
 
 T = TypeVar("T")
 RETRY_SECONDS = 1.0
@@ -74,12 +73,11 @@ class Rounds:
                 await self._take_in(now)
             elif now.decided is None:
                 await self._judge(now)
-            elif now.promoted is None and self._may_promote(now):
-                await self._promote(now)
             elif now.promoted is None:
-                await self._refuse(now)
+                await self._act(now)
             else:
-                self._close(now, "promoted")
+                outcome = now.promoted["outcome"]
+                self._close(now, "promoted" if outcome == "live" else outcome)
         self._work.told("")
 
     async def _train(self, one: Round) -> None:
@@ -134,35 +132,36 @@ class Rounds:
             verdict=verdict.as_data(),
         )  # fmt: skip
 
-    def _may_promote(self, one: Round) -> bool:
-        assert one.decided is not None
-        return outcome_of(one.decided["verdict"]) == "passed" or bool(self._settings.override)
-
-    async def _promote(self, one: Round) -> None:
+    async def _act(self, one: Round) -> None:
+        """What the verdict asks for, unless another version answers the users by now."""
         assert one.decided is not None
         version, verdict = str(one.version), one.decided["verdict"]
-        reason = f"the gate answered {verdict['answer']}"
-        if outcome_of(verdict) != "passed":
-            reason = f"override: {self._settings.override} ({reason})"
-        await self._work.promotion.pass_gate(
-            version, reason=reason, evidence={"gate": verdict}, scores=_scores(verdict)
+        live = (await self._work.promotion.live()).version
+        if live not in (one.decided["live"], version):
+            self._work.journal.write("overtaken", round=one.number, live=live)
+            return
+        answer = verdict["answer"]
+        has_passed = answer == "passed"
+        if has_passed or not self._settings.override:
+            await self._with_server(
+                lambda server: self._work.promotion.judge(server, version, verdict)
+            )
+        if not has_passed and not self._settings.override:
+            self._close(one, answer)
+            return
+        reason = f"the gate's answer is {answer}"
+        if not has_passed:
+            reason = f"{self._settings.override} ({reason})"
+        done = await self._with_server(
+            lambda server: self._work.promotion.promote(
+                server,
+                version,
+                canary=self._settings.canary,
+                reason=reason,
+                override=not has_passed,
+            )
         )
-        replaces, report = await self._with_server(
-            lambda server: self._work.promotion.promote(server, version, reason=reason)
-        )
-        self._work.journal.write(
-            "promoted", round=one.number, version=version, replaces=replaces, report=report
-        )
-
-    async def _refuse(self, one: Round) -> None:
-        assert one.decided is not None
-        verdict = one.decided["verdict"]
-        if outcome_of(verdict) == "failed":
-            await self._work.promotion.reject(
-                str(one.version), reason="the gate answered failed", evidence={"gate": verdict},
-                scores=_scores(verdict),
-            )  # fmt: skip
-        self._close(one, outcome_of(verdict))
+        self._work.journal.write("promoted", round=one.number, version=version, **vars(done))
 
     def _close(self, one: Round, outcome: str) -> None:
         self._work.journal.write("closed", round=one.number, outcome=outcome)
@@ -217,13 +216,3 @@ class Rounds:
                     return await work(server)
             except ServerGone:
                 await asyncio.sleep(RETRY_SECONDS)
-
-
-def _scores(verdict: Any) -> dict[str, Score]:
-    """What the catalog shows of a version, by suite."""
-    return {
-        one["suite"]: Score(
-            value=one["score"], low=one["low"], high=one["high"], num_problems=one["num_problems"]
-        )
-        for one in verdict["evidence"]
-    }

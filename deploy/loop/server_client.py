@@ -11,10 +11,11 @@ from deploy.errors import LoopFailed
 
 UPDATE_SECONDS = 600.0
 GONE = frozenset({502, 503, 504})
+BUSY = frozenset({"update_in_progress", "promotion_in_progress"})
 
 
 class ServerGone(LoopFailed):
-    """It does not answer now; once it is up again it may."""
+    """It does not answer now, or is busy with another update; later it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +60,12 @@ class ServerClient:
         )
 
     async def have(self, model: str, folder: Path, version: str) -> None:
-        """Let the sampler answer from a version, unless it does already. Raises LoopFailed."""
-        if (await self.weights(model)).version != version:
-            await self.load(model, folder, version)
-
-    async def load(
-        self, model: str, folder: Path, version: str, *, allow_ungated: bool = False
-    ) -> dict[str, Any]:
-        """Put weights into the running engine; the server's report. folder: absolute. Raises LoopFailed."""
-        body = {
-            "model": model,
-            "folder": str(folder),
-            "version": version,
-            "mode": "in_place",
-            "allow_ungated": allow_ungated,
-        }
-        return await self.call("POST", "/admin/weights", body)
+        """Let a sampler answer from a version's folder, unless it does already. Raises LoopFailed."""
+        now = await self.weights(model)
+        # Without a digest nobody could tell later which weights were evaluated.
+        if now.version != version or now.digest is None:
+            body = {"model": model, "folder": str(folder), "version": version, "mode": "in_place"}
+            await self.call("POST", "/admin/weights", body)
 
     async def call(self, method: str, route: str, body: Any = None) -> dict[str, Any]:
         """One request. Raises LoopFailed with what the server says."""
@@ -83,8 +74,10 @@ class ServerClient:
             async with self._session.request(method, self._url + route, json=body) as answer:
                 told: dict[str, Any] = await answer.json()
                 if answer.status != 200:
-                    message = told.get("error", {}).get("message", told)
-                    kind = ServerGone if answer.status in GONE else LoopFailed
+                    error = told.get("error", {})
+                    message = error.get("message", told)
+                    is_later = answer.status in GONE or error.get("code") in BUSY
+                    kind = ServerGone if is_later else LoopFailed
                     raise kind(f"{method} {self._url}{route}: {answer.status}, {message}")
                 return told
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

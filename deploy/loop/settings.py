@@ -5,7 +5,7 @@ Every field's docstring is its manual. The models that it names stand in the set
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -36,6 +36,20 @@ class HeldOutTable(_Table):
     """Where an answer is cut."""
     concurrency: int = Field(default=64, ge=1)
     """Requests at once, in the eval lane."""
+
+
+class CanaryTable(_Table):
+    """How a version that passed goes live."""
+
+    share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the users' requests that it answers first; 0 for all at once."""
+    requests: int = Field(default=50, ge=1)
+    """Answers of the canary after which it is decided."""
+    most_seconds: float = Field(default=600.0, gt=0)
+    """When too few users asked by then to decide, it goes live."""
+    way: Literal["auto", "adapter", "blue_green", "in_place"] = "auto"
+    """How the weights are swapped; `auto` takes what needs no pause where memory allows. A canary of
+    full weights needs a second engine beside the first."""
 
 
 class TrafficTable(_Table):
@@ -80,6 +94,7 @@ class LoopSettings(_Table):
     heldout: HeldOutTable = HeldOutTable()
     gate: Gate
     """What a candidate has to show, as in `codeloop eval gate`."""
+    canary: CanaryTable = CanaryTable()
     override: str = ""
     """Promote whatever the gate says, for this reason, which the history keeps. Empty: only what passed."""
     traffic: TrafficTable = TrafficTable()
