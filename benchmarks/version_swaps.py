@@ -193,7 +193,7 @@ class Bench:
         return found
 
     def _settings(self) -> str:
-        more = "adapters = 4\n" if self._kind == "adapter" else ""
+        more = "adapters = 24\n" if self._kind == "adapter" else ""
         slots = f"concurrency = {NUM_USERS[self._model] + 16}\n"
         if self._model != SCRIPTED:
             memory = "context_tokens = 2048\nkv_cache_bytes = 268435456\n"

@@ -4,7 +4,9 @@ The rule: the canary regresses when, in any of failures, truncations and repetit
 answers is above live's by more than `MARGINS` allows, beyond what chance explains; or when its median
 time to the first token, or a token after that, is above `SLOWER` times live's plus `SLACK_SECONDS`.
 Chance is Newcombe's interval of a difference of two shares, from Wilson's of each (Newcombe 1998,
-method 10): at `EARLY_Z` while requests come in, because looking often finds more, at `FINAL_Z` in the end.
+method 10), and, as that is too narrow for a few events, also the exact chance of so many events where the
+share is live's plus the margin: one in two thousand while requests come in, because looking often finds
+more, one in twenty in the end.
 """
 
 import hashlib
@@ -24,14 +26,15 @@ MARGINS: Mapping[str, float] = {"failed": 0.01, "truncated": 0.05, "repeated": 0
 
 SLOWER = 1.5
 SLACK_SECONDS = 0.05
-EARLY_Z = 3.29
-"""One in two thousand, each time."""
-FINAL_Z = 1.645
+EARLY_Z, EARLY_CHANCE = 3.29, 0.0005
+FINAL_Z, FINAL_CHANCE = 1.645, 0.05
 LEAST_EARLY = 5
 """Canary answers before anything is decided."""
 LEAST_TIMES = 20
 """Answers of each arm before times are compared."""
 KEPT_TIMES = 2000
+GUARD_MARGINS: Mapping[str, float] = {"failed": MARGINS["failed"]}
+"""For a version that has just gone live: nothing answers beside it that it could be compared with."""
 
 LEAST_REPEATED_LETTERS = 400
 REPEATED_RATIO = 0.1
@@ -104,15 +107,23 @@ class ArmFigures:
 class CanaryWatch:
     """Compares two arms as answers end. on_decision: called once, with the answer that is not `open`.
 
-    least_requests: of the canary, after which it is decided.
+    least_requests: of the canary, after which it is decided. margins: what is compared. A watch without
+    any answer of live guards a version that is live itself: its shares are held to the margins alone.
     """
 
-    def __init__(self, least_requests: int, on_decision: Callable[["CanaryWatch"], None]) -> None:
+    def __init__(
+        self,
+        least_requests: int,
+        on_decision: Callable[["CanaryWatch"], None],
+        *,
+        margins: Mapping[str, float] = MARGINS,
+    ) -> None:
         self.arms: dict[Arm, ArmFigures] = {"live": ArmFigures(), "canary": ArmFigures()}
         self.least_requests = least_requests
         self.answer: Answer = "open"
         self.reasons: tuple[str, ...] = ()
         self._on_decision = on_decision
+        self._margins = margins
 
     def observe(self, arm: Arm, seen: Observation) -> None:
         """Count an answer, and decide when it is time."""
@@ -123,7 +134,8 @@ class CanaryWatch:
         is_final = canary.num >= self.least_requests
         if canary.num < min(LEAST_EARLY, self.least_requests):
             return
-        self.reasons = tuple(self._regressions(FINAL_Z if is_final else EARLY_Z))
+        z, chance = (FINAL_Z, FINAL_CHANCE) if is_final else (EARLY_Z, EARLY_CHANCE)
+        self.reasons = tuple(self._regressions(z, chance))
         if self.reasons:
             self.answer = "regresses"
         elif is_final:
@@ -137,17 +149,19 @@ class CanaryWatch:
             "answer": self.answer,
             "reasons": list(self.reasons),
             "least_requests": self.least_requests,
-            "margins": dict(MARGINS),
+            "margins": dict(self._margins),
             "slower": SLOWER,
             **{arm: figures.as_data() for arm, figures in self.arms.items()},
         }
 
-    def _regressions(self, z: float) -> list[str]:
+    def _regressions(self, z: float, chance: float) -> list[str]:
         live, canary = self.arms["live"], self.arms["canary"]
         found = []
-        for what, margin in MARGINS.items():
+        for what, margin in self._margins.items():
             new, old = getattr(canary, what), getattr(live, what)
-            if difference_low(new, canary.num, old, live.num, z=z) > margin:
+            share = margin + (old / live.num if live.num else 0.0)
+            is_above = difference_low(new, canary.num, old, live.num, z=z) > margin
+            if is_above and binomial_tail(new, canary.num, share) < chance:
                 found.append(
                     f"{new} of {canary.num} answers of the canary are {what}, of live {old} of"
                     f" {live.num}: more than {margin:.0%} above"
@@ -175,6 +189,19 @@ def difference_low(new: int, num_new: int, old: int, num_old: int, *, z: float) 
     share_old = old / num_old
     _, high_old = wilson(old, num_old, z=z)
     return share_new - share_old - math.hypot(share_new - low_new, high_old - share_old)
+
+
+def binomial_tail(count: int, num: int, share: float) -> float:
+    """Chance of `count` or more events among `num`, each with that share."""
+    if count <= 0 or share >= 1:
+        return 1.0
+    odds = share / (1 - share)
+    term = math.exp(num * math.log1p(-share))
+    below = 0.0
+    for number in range(count):
+        below += term
+        term *= odds * (num - number) / (number + 1)
+    return max(0.0, 1.0 - below)
 
 
 def wilson(count: int, num: int, *, z: float) -> tuple[float, float]:

@@ -118,6 +118,7 @@ class Catalog:
         self._live: dict[str, ServedModel] = {}
         self._canaries: dict[str, Canary] = {}
         self._others: dict[str, ServedModel] = {}
+        self._guards: dict[str, CanaryWatch] = {}
         self._doors: dict[str, asyncio.Event] = {}
         self.provenance: Mapping[str, Provenance] = {}
         """MODEL@VERSION → where it comes from, of what the catalog of versions knows."""
@@ -167,6 +168,13 @@ class Catalog:
         else:
             self._canaries[model] = canary
 
+    def set_guard(self, model: str, watch: CanaryWatch | None) -> None:
+        """Tell it of every answer to users from now on; for None nobody."""
+        if watch is None:
+            self._guards.pop(model, None)
+        else:
+            self._guards[model] = watch
+
     def set_other(self, name: str, model: ServedModel | None) -> None:
         """MODEL@VERSION runs on an engine of its own; for None no more."""
         if model is None:
@@ -210,8 +218,10 @@ class Catalog:
         public = model.parent or model.name
         canary = self._canaries.get(public)
         is_pinned = name is not None and name not in self._by_name
-        if canary is None or is_pinned or lane in SAMPLER_LANES:
+        if is_pinned or lane in SAMPLER_LANES:
             return Choice(model=model)
+        if canary is None:
+            return Choice(model=model, watch=self._guards.get(public), arm="canary")
         if canary.split.takes(request_id, key_prefix):
             return Choice(model=canary.model, watch=canary.watch, arm="canary")
         return Choice(model=model, watch=canary.watch)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from server.canary import CanaryWatch
@@ -25,6 +26,8 @@ from server.errors import (
 )
 from server.exchange import Desk
 from server.gate_evidence import GateVerdict
+from server.guard import Guards
+from server.promotion_facts import state_of
 from server.promotion_wish import Wish, override_gate, promotable, take_verdict
 from server.swap_plan import SwapPlan
 from server.swap_report import SwapReport
@@ -50,6 +53,7 @@ class Promotions:
         self._swap = VersionSwap(catalog, versions, desk)
         self._canaries = CanaryRuns(catalog, versions, self._swap.retirement, self._act_on)
         self._locks: dict[str, asyncio.Lock] = {}
+        self._guards = Guards(catalog, self._take_back)
         self._asked: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -83,29 +87,21 @@ class Promotions:
 
     async def gate(self, model: str, version: str, verdict: GateVerdict, *, actor: str) -> Version:
         """Take a verdict as evidence: passed → gated, failed → rejected, inconclusive → as it was."""
-        return await asyncio.to_thread(take_verdict, self._versions, model, version, verdict, actor)
+        found = await asyncio.to_thread(
+            take_verdict, self._versions, model, version, verdict, actor
+        )
+        await self._swap.refresh()
+        return found
 
     def state(self, model: str) -> dict[str, Any]:
         """What answers, what is tried, what is under way."""
-        live, canary = self._catalog.live(model), self._catalog.canary(model)
-        version = live.versions.weights.version
-        provenance = self._catalog.provenance.get(f"{model}@{version}")
-        report = self._swap.reports.get(model)
-        return {
-            "model": model,
-            "live": version,
-            "previous": provenance.previous if provenance else None,
-            "canary": canary
-            and {
-                "version": canary.model.versions.weights.version,
-                "share": canary.split.share,
-                "keys": sorted(canary.split.key_prefixes),
-                "comparison": canary.watch.as_data(),
-            },
-            "draining": sorted(self._swap.retirement.draining(model)),
-            "is_under_way": self._lock(model).locked(),
-            "last_swap": report.as_data() if report else None,
-        }
+        return state_of(
+            self._catalog,
+            model,
+            draining=self._swap.retirement.draining(model),
+            is_under_way=self._lock(model).locked(),
+            report=self._swap.reports.get(model),
+        )
 
     async def refresh(self) -> None:
         """Read again what /v1/models says of versions."""
@@ -113,7 +109,12 @@ class Promotions:
 
     async def stop(self) -> None:
         """End what is under way, for the end of the server; the catalog has what was decided."""
-        tasks = [*self._tasks, *self._canaries.tasks, *self._swap.retirement.tasks]
+        tasks = [
+            *self._tasks,
+            *self._canaries.tasks,
+            *self._guards.tasks,
+            *self._swap.retirement.tasks,
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -163,13 +164,23 @@ class Promotions:
                 await asyncio.to_thread(override_gate, self._versions, found, wish)
             write = partial(self._write, found, plan, wish)
             if wish.split is None:
-                return await self._swap.go_live(found, plan, swap, write)
+                report = await self._swap.go_live(found, plan, swap, write)
+                self._guards.begin(found)
+                return report
             report = await self._swap.stand_beside(found, plan, swap, write)
             self._canaries.begin(found, swap.served, wish.split, wish.least_requests)
             await self._swap.refresh()
             return report
 
-    async def _roll_back(self, model: str, actor: str, reason: str) -> SwapReport:
+    async def _roll_back(
+        self,
+        model: str,
+        actor: str,
+        reason: str,
+        *,
+        old_becomes: State = State.RETIRED,
+        evidence: Mapping[str, Any] = MappingProxyType({}),
+    ) -> SwapReport:
         served = self._served(model)
         found = await asyncio.to_thread(self._versions.previous, model)
         if found is None:
@@ -182,12 +193,16 @@ class Promotions:
             plan, swap = await self._planned(served, found, wish)
 
             def write(report: SwapReport) -> object:
-                evidence = {"swap": report.as_data()}
                 return self._versions.roll_back(
-                    model, replaces=plan.replaces, actor=actor, reason=reason, evidence=evidence
+                    model,
+                    replaces=plan.replaces,
+                    actor=actor,
+                    reason=reason,
+                    evidence={"swap": report.as_data(), **evidence},
                 )
 
-            return await self._swap.go_live(found, plan, swap, write)
+            self._guards.end(model)
+            return await self._swap.go_live(found, plan, swap, write, old_becomes=old_becomes)
 
     def _write(self, found: Version, plan: SwapPlan, wish: Wish, report: SwapReport) -> object:
         evidence = {"swap": report.as_data(), **wish.evidence}
@@ -263,6 +278,22 @@ class Promotions:
                 )
                 await self._swap.refresh()
             raise
+
+    async def _take_back(self, found: Version, watch: CanaryWatch) -> None:
+        async with self._lock(found.model):
+            live = await asyncio.to_thread(self._versions.live, found.model)
+            if live is None or live.version != found.version:
+                return  # somebody was faster
+            try:
+                await self._roll_back(
+                    found.model,
+                    AUTOMATIC,
+                    "; ".join(watch.reasons),
+                    old_becomes=State.REJECTED,
+                    evidence={"guard": watch.as_data()},
+                )
+            except ServerError:
+                log.exception("%s fails and could not be rolled back", found.name)
 
     async def _act_on(self, found: Version, watch: CanaryWatch) -> None:
         """What a canary's comparison decided."""

@@ -1,15 +1,26 @@
 """What a swap's plan and /v1/models need to know, gathered from engines and the catalog of versions."""
 
+from collections.abc import Collection
+from typing import Any
+
 from server.catalog import Catalog, ServedModel
 from server.protocol import Provenance
 from server.served_versions import adapter_name_of
 from server.swap_plan import Loadout, SwapFacts
+from server.swap_report import SwapReport
 from server.version_catalog import VersionCatalog
 from server.version_record import Version
 from server.version_states import State
 
 
-def facts_for(catalog: Catalog, model: ServedModel, target: Loadout, live: str | None) -> SwapFacts:
+def facts_for(
+    catalog: Catalog,
+    model: ServedModel,
+    target: Loadout,
+    *,
+    live: str | None,
+    draining: Collection[str],
+) -> SwapFacts:
     """Blocks: it asks how much memory there is. live: by the catalog of versions."""
     version = target.version
     serving, foreign = [], []
@@ -20,6 +31,11 @@ def facts_for(catalog: Catalog, model: ServedModel, target: Loadout, live: str |
             serving.append(weights.version)
         else:
             foreign.append(adapter.name)
+    held = {
+        version
+        for version in serving
+        if version in draining or catalog.is_answering(f"{model.name}@{version}")
+    }
     others = catalog.others(model.name).values()
     second = model.second
     return SwapFacts(
@@ -27,6 +43,7 @@ def facts_for(catalog: Catalog, model: ServedModel, target: Loadout, live: str |
         live=live,
         engine_full=model.versions.weights.version,
         serving_adapters=frozenset(serving),
+        held_adapters=frozenset(held),
         foreign_adapters=tuple(foreign),
         most_adapters=model.most_adapters,
         standing=frozenset(each.versions.weights.version for each in others),
@@ -87,3 +104,32 @@ def provenance_of(versions: VersionCatalog) -> dict[str, Provenance]:
                 previous=previous.version if previous and each.state is State.LIVE else None,
             )
     return found
+
+
+def state_of(
+    catalog: Catalog,
+    model: str,
+    *,
+    draining: Collection[str],
+    is_under_way: bool,
+    report: SwapReport | None,
+) -> dict[str, Any]:
+    """A model's entry in GET /admin/promotions."""
+    live, canary = catalog.live(model), catalog.canary(model)
+    version = live.versions.weights.version
+    provenance = catalog.provenance.get(f"{model}@{version}")
+    return {
+        "model": model,
+        "live": version,
+        "previous": provenance.previous if provenance else None,
+        "canary": canary
+        and {
+            "version": canary.model.versions.weights.version,
+            "share": canary.split.share,
+            "keys": sorted(canary.split.key_prefixes),
+            "comparison": canary.watch.as_data(),
+        },
+        "draining": sorted(draining),
+        "is_under_way": is_under_way,
+        "last_swap": report.as_data() if report else None,
+    }

@@ -23,7 +23,7 @@ ACTOR = "server"
 class Leaving:
     """A version that goes. served: None where the weights were replaced in their engine.
 
-    under_way: answers that it began. on_end: told how these ended, gives the evidence of the move.
+    under_way: answers that it began. becomes: `retired`, or `rejected` for what had to go. on_end: told how these ended, gives the evidence of the move.
     """
 
     model: str
@@ -31,6 +31,7 @@ class Leaving:
     served: ServedModel | None
     under_way: frozenset[Exchange]
     on_end: Callable[[list[Ending]], Mapping[str, Any]]
+    becomes: State = State.RETIRED
 
 
 class Retirement:
@@ -86,7 +87,7 @@ class Retirement:
             self._versions.advance(
                 leaving.model,
                 leaving.version,
-                State.RETIRED,
+                leaving.becomes,
                 actor=ACTOR,
                 reason="its last answer has ended",
                 evidence=evidence,
@@ -108,15 +109,22 @@ class Retirement:
             self._catalog.set_other(f"{public}@{version}", None)
             self._leaving.pop((public, version), None)
             await served.engine.stop(drain_seconds=STOP_SECONDS)
-        elif served.parent:
-            await self._unload(served)
 
-    async def _unload(self, served: ServedModel) -> None:
-        """An adapter keeps its place for a roll-back until that place is needed for the next."""
-        base = self._catalog.find(served.parent)
-        loaded = self._catalog.adapters(base)
-        if len(loaded) < base.most_adapters or self._catalog.is_answering(served.name):
-            return
-        self._catalog.remove_adapter(served.name)
-        with suppress(EngineError):
-            await base.engine.unload_adapter(served.name)
+    async def make_room(self, model: ServedModel, *, num_kept: int | None = None) -> None:
+        """Unload adapters that served users and do no more, the oldest first.
+
+        They keep their places for a roll-back until these are needed. num_kept: so many stay; None
+        for all but one place.
+        """
+        most = model.most_adapters - 1 if num_kept is None else num_kept
+        for adapter in self._catalog.adapters(model):
+            if len(self._catalog.adapters(model)) <= most:
+                return
+            version = adapter.versions.weights.version
+            is_held = version in self.draining(model.name) or self._catalog.is_answering(
+                adapter.name
+            )
+            if adapter.role == "serving" and not is_held:
+                self._catalog.remove_adapter(adapter.name)
+                with suppress(EngineError):
+                    await model.engine.unload_adapter(adapter.name)

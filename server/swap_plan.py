@@ -39,7 +39,8 @@ class SwapFacts:
     """What a plan is made from.
 
     live: the version that answers. engine_full: the version of the engine's own weights.
-    serving_adapters: versions loaded for users. foreign_adapters: names of those that a training run
+    serving_adapters: versions loaded for users. held_adapters: those of them that answer, or drain; the
+    others give their place away. foreign_adapters: names of those that a training run
     loaded. standing: versions on engines of their own, canary or draining. needed_bytes: of a second
     engine, None for all there is. has_recorded_probes: whether its trainer's log-probs come with it.
     probed_on: the model on whose engine these held for the same weights.
@@ -49,6 +50,7 @@ class SwapFacts:
     live: str | None
     engine_full: str
     serving_adapters: frozenset[str]
+    held_adapters: frozenset[str]
     foreign_adapters: tuple[str, ...]
     most_adapters: int
     standing: frozenset[str]
@@ -130,7 +132,7 @@ def _obstacle(way: Way, facts: SwapFacts, *, needs_both: bool) -> str | None:
         return None
     if needs_both:
         return "in place there is one version at a time, and a canary needs two"
-    if facts.serving_adapters:
+    if facts.held_adapters:
         return "users are answered by an adapter on the present weights, and would get it on others"
     return "it is an adapter" if target.adapter else None
 
@@ -152,7 +154,7 @@ def _adapter_obstacle(facts: SwapFacts) -> str | None:
             f"it belongs to version {facts.target.full.version}, and the engine has"
             f" {facts.engine_full}"
         )
-    if len(facts.foreign_adapters) + len(facts.serving_adapters) >= facts.most_adapters:
+    if len(facts.foreign_adapters) + len(facts.held_adapters) >= facts.most_adapters:
         return (
             f"all {facts.most_adapters} places for adapters are taken: unload one, or raise adapters"
             " in the model's settings"

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from server.catalog import Catalog, ServedModel
@@ -18,6 +19,7 @@ from server.swaps import BesideBase, BlueGreen, Flip, InPlace, Swap
 from server.version_catalog import VersionCatalog
 from server.version_probe import probe_version, recorded_probes
 from server.version_record import BASE_VERSION, Version
+from server.version_states import State
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,14 @@ class VersionSwap:
         target = await asyncio.to_thread(loadout, self._versions, found)
         live = await asyncio.to_thread(self._versions.live, found.model)
         facts = await asyncio.to_thread(
-            facts_for, self._catalog, model, target, live.version if live else None
+            partial(
+                facts_for,
+                self._catalog,
+                model,
+                target,
+                live=live.version if live else None,
+                draining=self.retirement.draining(found.model),
+            )
         )
         probes = recorded_probes(found)
         if probes and (other := same_weights(self._catalog, model, found)):
@@ -78,7 +87,13 @@ class VersionSwap:
         return Loadout(full=full) if full else None
 
     async def go_live(
-        self, found: Version, plan: SwapPlan, swap: Swap, write: Callable[[SwapReport], object]
+        self,
+        found: Version,
+        plan: SwapPlan,
+        swap: Swap,
+        write: Callable[[SwapReport], object],
+        *,
+        old_becomes: State = State.RETIRED,
     ) -> SwapReport:
         """Prepare, `write` into the catalog (blocks, may raise), commit. The old one goes by itself."""
         began = time.monotonic()
@@ -108,7 +123,7 @@ class VersionSwap:
         )
         self.reports[found.model] = report
         log.info("%s is live by %s", found.name, plan.way)
-        self._let_go(report, None if plan.way == "in_place" else old, under_way)
+        self._let_go(report, None if plan.way == "in_place" else old, under_way, old_becomes)
         await self.refresh()
         return report
 
@@ -132,6 +147,9 @@ class VersionSwap:
         self._catalog.provenance = await asyncio.to_thread(provenance_of, self._versions)
 
     async def _prepared(self, plan: SwapPlan, swap: Swap, began: float) -> SwapReport:
+        if plan.way in ("adapter", "in_place"):
+            num_kept = 0 if plan.way == "in_place" else None
+            await self.retirement.make_room(self._catalog.find(plan.model), num_kept=num_kept)
         prepared = await swap.prepare()
         return SwapReport(
             plan=plan,
@@ -146,7 +164,11 @@ class VersionSwap:
         )
 
     def _let_go(
-        self, report: SwapReport, old: ServedModel | None, under_way: frozenset[Exchange]
+        self,
+        report: SwapReport,
+        old: ServedModel | None,
+        under_way: frozenset[Exchange],
+        becomes: State,
     ) -> None:
         plan = report.plan
         if plan.replaces is None:
@@ -164,6 +186,7 @@ class VersionSwap:
                 version=plan.replaces,
                 served=old,
                 under_way=under_way,
+                becomes=becomes,
                 on_end=on_end,
             )
         )

@@ -13,6 +13,7 @@ from server.canary import (
     CanaryWatch,
     Observation,
     Split,
+    binomial_tail,
     difference_low,
     is_repetitive,
     wilson,
@@ -91,6 +92,22 @@ def test_one_bad_answer_of_a_new_canary_decides_nothing() -> None:
         watch.observe("canary", seen())
     watch.observe("canary", seen(failed=True))
     assert watch.answer == "open"
+
+
+@pytest.mark.parametrize("num_live", [0, 1000])
+def test_one_failure_among_the_first_answers_decides_nothing(num_live: int) -> None:
+    watch = CanaryWatch(1000, lambda _: None)
+    for _ in range(num_live):
+        watch.observe("live", seen())
+    for number in range(5):
+        watch.observe("canary", seen(failed=number == 3))
+    assert watch.answer == "open"
+
+
+def test_the_chance_of_so_many_events_is_the_binomial_one() -> None:
+    # By hand: 1 - 0.99^5, and of 2 in 3 at a half: (3 + 1) / 8.
+    assert binomial_tail(1, 5, 0.01) == pytest.approx(1 - 0.99**5)
+    assert binomial_tail(2, 3, 0.5) == pytest.approx(0.5)
 
 
 def test_text_that_goes_round_in_circles_is_told_from_code() -> None:
@@ -189,3 +206,11 @@ async def test_a_canary_is_withdrawn_when_a_person_says_so(site: Any) -> None:
     assert here.state_of("good") is State.GATED
     answers = await asyncio.gather(*(here.ask() for _ in range(20)))
     assert set(answers) == {(200, "scripted@0")}
+
+
+async def test_a_version_that_fails_once_it_is_live_is_taken_back_and_rejected(site: Any) -> None:
+    here = site("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
+    assert (await here("/admin/promotions", {"version": "worse"}))[0] == 200
+    await here.ask_until("worse", State.REJECTED)
+    assert await here.ask() == (200, "scripted@0")
+    assert here.state_of("0") is State.LIVE
