@@ -153,14 +153,18 @@ def _probs(
     """Of the queries start to end, those that share keys one below the other: [B, K, R T, T]."""
     asked = _by_key_head(query[:, :, start:end], key) * scale
     scores = asked @ key[:, :, :end].transpose(2, 3)
-    num_keys, num_queries = key.shape[1], end - start
-    by_query = scores.view(len(scores), num_keys, -1, num_queries, end)
+    by_query = scores.view(len(scores), key.shape[1], -1, end - start, end)
+    # Added, for masked_fill_ with a mask to be spread takes three times as long.
     if hidden_TT is None:
-        later_TT = torch.ones(num_queries, num_queries, dtype=torch.bool).triu(1)
-        by_query[..., start:].masked_fill_(later_TT, -torch.inf)
+        later_TT = torch.ones(end - start, end - start, dtype=torch.bool).triu(1)
+        by_query[..., start:].add_(_bias(later_TT, scores.dtype))
     else:
-        by_query.masked_fill_(hidden_TT[start:end, :end], -torch.inf)
+        by_query.add_(_bias(hidden_TT[start:end, :end], scores.dtype))
     return scores.softmax(dim=-1)
+
+
+def _bias(hidden_TT: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(hidden_TT.shape, dtype=dtype).masked_fill_(hidden_TT, -torch.inf)
 
 
 def _by_key_head(by_head: Tensor, key: Tensor) -> Tensor:
