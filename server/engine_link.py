@@ -49,6 +49,9 @@ class EngineLink:
     async def _request(
         self, request: EngineRequest, headers: dict[str, str]
     ) -> aiohttp.ClientResponse:
+        if self._session.closed:
+            # The engine died and was ended while this request was on its way.
+            raise aiohttp.ClientConnectionError("its connections are closed")
         # A large body as a file is written in pieces, and the loop serves others between them.
         is_large = len(request.body) > PIECE_BYTES
         data = io.BytesIO(request.body) if is_large else request.body

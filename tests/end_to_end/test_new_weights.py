@@ -114,7 +114,7 @@ def sampling_server(
 ) -> Iterator[Launched]:
     """`policy`, started on the old weights, and `fresh`, started on the new ones."""
     home = tmp_path_factory.mktemp("sampling") / "home"
-    with launch(home, settings=SETTINGS.format(**folders)) as server:
+    with launch(home, settings=SETTINGS.format(**folders), start_seconds=540) as server:
         yield server
 
 
