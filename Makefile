@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard server evaluator sandbox trainer deploy tests benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast check format lock clean
+.PHONY: help serve loop test test-fast check format lock clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ help: ## Show this text
 serve: ## Serve the default model; the URL, a key and a curl line appear when it is ready
 	@sh deploy/setup.sh serve
 	@$(BIN)/codeloop serve $(ARGS)
+
+loop: ## Train the default model while users ask it, promote what got better; half an hour on two cores
+	@sh deploy/setup.sh serve
+	@$(BIN)/codeloop --config deploy/loop/example_server.toml --home runs/loop loop deploy/loop/example.toml $(ARGS)
 
 test: ## Run every test that this machine can run
 	@sh deploy/setup.sh test

@@ -62,7 +62,7 @@ def loop(
     if ended.reason == INTERRUPTED:
         console.print("interrupted: the same command goes on from here")
         raise typer.Exit(INTERRUPTED_CODE)
-    missing = shortfalls(settings.goal, ended.progress, ended.counts)
+    missing = shortfalls(settings.goal, ended.progress)
     for one in missing:
         typer.secho(f"codeloop: {one}", fg="red", err=True)
     if missing:

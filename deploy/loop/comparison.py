@@ -7,7 +7,6 @@ from rich.table import Table
 
 from deploy.loop.progress import Progress
 from deploy.loop.settings import GoalTable
-from deploy.loop.traffic import Counts
 from evaluator.results import Results
 from trainer.gain import Gain, gain
 
@@ -114,7 +113,7 @@ def _ends(report: Mapping[str, Any]) -> str:
     return ", ".join(f"{count} {name}" for name, count in ended.items()) or "none"
 
 
-def shortfalls(goal: GoalTable, progress: Progress, counts: Counts) -> list[str]:
+def shortfalls(goal: GoalTable, progress: Progress) -> list[str]:
     """What the goal asks and the loop has not; empty when it has all."""
     found = []
     passed = [
@@ -137,9 +136,12 @@ def shortfalls(goal: GoalTable, progress: Progress, counts: Counts) -> list[str]
                 f"the gain's lower bound is {shown}, the goal is {100 * goal.least_gain:+.1f} points"
             )
     most = goal.most_failed_requests
-    if most is not None and (counts.num_failed > most or not counts.num_requests):
+    num_requests = sum(row["requests"] for row in progress.traffic)
+    num_failed = sum(row["failed"] for row in progress.traffic)
+    if most is not None and (num_failed > most or not num_requests):
+        told = "; ".join(row["last_failure"] for row in progress.traffic if row["last_failure"])
         found.append(
-            f"{counts.num_failed} of {counts.num_requests} users' requests failed, the goal is at most"
-            f" {most} ({counts.last_failure or 'nobody asked'})"
+            f"{num_failed} of {num_requests} users' requests failed, the goal is at most {most}"
+            f" ({told or 'nobody asked'})"
         )
     return found

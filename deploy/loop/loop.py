@@ -24,7 +24,7 @@ from deploy.loop.rounds import Rounds, Work
 from deploy.loop.server_client import ServerClient
 from deploy.loop.settings import LoopSettings
 from deploy.loop.status import Status
-from deploy.loop.traffic import Counts, Traffic
+from deploy.loop.traffic import Traffic
 from deploy.loop.view import View
 from server.settings import ServerSettings
 from server.version_record import BASE_VERSION
@@ -58,7 +58,6 @@ class Ended:
 
     reason: str
     progress: Progress
-    counts: Counts
 
 
 async def run_loop(
@@ -80,6 +79,9 @@ async def run_loop(
     journal = Journal(place.folder, listen)
     try:
         vars(progress).update(vars(progress_of(journal.rows)))
+        if settings.rounds and progress.compared and progress.num_closed >= settings.rounds:
+            console.print(f"{progress.loop} has ended; --out with another folder begins anew")
+            return Ended(reason=DONE, progress=progress)
         if not progress.loop:
             name = f"{settings.name}.{secrets.token_hex(2)}"
             journal.write("begin", loop=name, model=settings.model, sampler=settings.sampler)
@@ -204,7 +206,7 @@ class _Loop:
                 last_failure=counts.last_failure, versions=dict(counts.versions),
             )  # fmt: skip
         self._journal.write("end", reason=reason)
-        return Ended(reason=reason, progress=self._progress, counts=counts)
+        return Ended(reason=reason, progress=self._progress)
 
 
 def _on_signals(working: "asyncio.Task[None]") -> None:

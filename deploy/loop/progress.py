@@ -35,13 +35,14 @@ class Round:
 
 @dataclass(kw_only=True)
 class Progress:
-    """loop: its name, "" before it has begun. evaluations: folder by version."""
+    """loop: its name, "" before it has begun. evaluations: by folder's name. traffic: a row a start that ended."""
 
     loop: str = ""
     rounds: dict[int, Round] = field(default_factory=dict)
     evaluations: dict[str, Row] = field(default_factory=dict)
     num_starts: int = 0
     compared: Row | None = None
+    traffic: list[Row] = field(default_factory=list)
     ended: str = ""
 
     @property
@@ -76,6 +77,8 @@ class Progress:
             self.rounds[int(row["round"])].decided = None
         elif kind in ("trained", "taken", "decided", "promoted", "closed"):
             setattr(self.rounds[int(row["round"])], kind, row)
+        elif kind == "traffic":
+            self.traffic.append(row)
         elif kind == "compared":
             self.compared = row
         elif kind == "end":

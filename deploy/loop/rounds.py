@@ -91,8 +91,8 @@ class Rounds:
             f'sampler.url="{url}"',
             f'sampler.model="{self._settings.sampler}"',
         ]
-        words = ["deploy.loop.train", self._settings.recipe, "--out", str(run)]
-        words += [*self._work.arguments, *(w for change in changes for w in ("--set", change))]
+        words = ["deploy", *self._work.arguments, "train", "run", self._settings.recipe]
+        words += ["--out", str(run), "--resume", *(w for c in changes for w in ("--set", c))]
         await self._work.trainer.until_done(words)
         published = sorted(path for path in (run / "versions").iterdir() if path.name.isdigit())
         if not published:
