@@ -28,10 +28,10 @@ class TrainCommands(TyperGroup):
 app = typer.Typer(
     cls=TrainCommands,
     no_args_is_help=True,
-    help="Reinforcement learning on verified rewards: plan and simulate.",
+    help="Reinforcement learning on verified rewards.",
 )
 
 
 @app.callback()
 def about() -> None:
-    """Reinforcement learning on verified rewards: plan and simulate."""
+    """Reinforcement learning on verified rewards."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.invocation import invocation
-from deploy.train_progress import TrainingView
 from trainer import errors
 
 if TYPE_CHECKING:
@@ -114,6 +113,7 @@ def _trained(
 ) -> str:
     """Why the run ended. Raises TrainerError."""
     from deploy.eval_bench import bench
+    from deploy.train_progress import TrainingView
     from server.model_store import ModelStore
     from trainer.reward import Grader
     from trainer.run_setup import set_up

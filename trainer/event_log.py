@@ -6,8 +6,8 @@ the same (times, memory) lies under `measured` and nowhere else. Rows by type:
 session     once a start: run, recipe_digest, model, dataset, sampler {…}, resumed_from (iteration, or
             null), started_at (ISO 8601), packages {name: version}
 probe       tokens, kl (mean of exp(d) - d - 1), max_difference; before the first iteration
-iteration   version (drawn from), stage, epoch, prompts, samples, rounds, reward_mean, solve_rate,
-            groups_live, groups_dead, groups_replaced, samples_uncounted, truncated_share, tokens_mean,
+iteration   version (drawn from), stage, epoch, prompts, problems [id], samples, rounds, reward_mean,
+            solve_rate, groups_live, groups_dead, groups_replaced, samples_uncounted, truncated_share, tokens_mean,
             tokens_max, tokens_total, staleness {"0": trained tokens …}, holdout_checked,
             holdout_disagreement (share of rewarded answers whose hold-out tests fail, or null),
             reasons {reason: count}, sources {source: [samples, right]},

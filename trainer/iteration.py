@@ -38,6 +38,7 @@ def iteration_row(
         "version": batch.version,
         "epoch": batch.epoch,
         "prompts": len(batch.slots),
+        "problems": [slot.problem_id for slot in batch.slots],
         "samples": len(answers),
         "rounds": batch.round,
         "reward_mean": sum(scores) / len(scores),

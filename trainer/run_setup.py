@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import transformers
+
 from trainer.collect import Grades
 from trainer.dataset.folder import load_dataset
 from trainer.dataset.order import Order
@@ -29,6 +31,7 @@ def set_up(
 
     Raises DatasetInvalid, ModelUnfit, SamplerFailed.
     """
+    transformers.utils.logging.disable_progress_bar()
     train, heldout = problems_of(recipe)
     prompts = encode(train, model_folder, recipe.drawing.max_prompt_tokens)
     kept = [prompt.problem for prompt in prompts.by_id.values()]

@@ -32,6 +32,7 @@ class ServedSampler:
 
     url: of the server, without /v1. model: one whose role there is to sample. label: begins the names
     of versions, so that a name never means two weights; a run that is gone on with adds to it.
+    patience: with a server that is overloaded or away.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ServedSampler:
         label: str,
         weights: Literal["in_place", "adapter"] = "in_place",
         concurrency: int = 32,
+        patience: Patience = _PATIENCE,
     ) -> None:
         self._url, self._model, self._weights = url.rstrip("/"), model, weights
         self._headers = {"x-codeloop-lane": _LANE}
@@ -51,7 +53,7 @@ class ServedSampler:
         # A resumed run may learn other weights for a number that the server has had before.
         self._label = f"{label}.{int(time.time())}"[-48:].lstrip("._-")
         self._free = asyncio.Semaphore(concurrency)
-        self._retrying = Retrying(self._url, _PATIENCE)
+        self._retrying = Retrying(self._url, patience)
         self._session: aiohttp.ClientSession | None = None
         self._asked_model = model
         self._here = Path.cwd()

@@ -1,7 +1,7 @@
 """Samplers: an answer of the local one is its seed's and prompt's alone; the served one speaks our routes."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from deploy.launch import Launched, launch
+from evaluator.retry import Patience
 from trainer.errors import SamplerFailed, UpdateFailed
 from trainer.local_sampler import LocalSampler
+from trainer.plain_policy import PlainPolicy
+from trainer.policy_options import Compute, PolicyOptions
 from trainer.rollout import Answer, Drawing, GroupRequest
+from trainer.served_sampler import ServedSampler
 
 DRAWING = Drawing(temperature=0.8, max_new_tokens=12)
 PROMPTS = ((5, 6, 7), (9,), (20, 21, 22, 23, 24, 25), (40, 41), (70, 80, 90, 100))
@@ -152,3 +157,97 @@ async def test_sampling_that_is_left_half_way_does_not_hold_up_the_next(
     await anext(groups)
     await groups.aclose()  # type: ignore[attr-defined]
     assert len(await drawn(sampler, requests([0]))) == 3
+
+
+SCRIPT = """
+weights = '{base}'
+text = "one two three four "
+num_tokens = 400
+"""
+MODELS = """
+[[server.models]]
+name = 'scripted'
+engine = 'scripted'
+role = 'sampler'
+adapters = 4
+script = '{script}'
+"""
+
+
+@pytest.fixture(scope="module")
+def server(letters_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    """A gateway whose engine plays a script and takes weights of the letters' model."""
+    home = tmp_path_factory.mktemp("served")
+    script = home / "script.toml"
+    script.write_text(SCRIPT.format(base=letters_model))
+    with launch(home, settings=MODELS.format(script=script)) as launched:
+        yield launched
+
+
+@pytest.fixture
+async def served(server: Launched) -> AsyncIterator[ServedSampler]:
+    made = ServedSampler(server.base_url, model="scripted", key=server.key, label="run")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def published(letters_model: Path, tmp_path: Path) -> Path:
+    """A version as a policy publishes it."""
+    policy = PlainPolicy(letters_model, PolicyOptions(compute=Compute.FLOAT32))
+    policy.publish(tmp_path / "000001")
+    return tmp_path / "000001"
+
+
+async def test_served_answers_have_their_tokens_log_probs_and_versions(
+    served: ServedSampler, published: Path
+) -> None:
+    await served.update(published, 1)
+    drawing = Drawing(temperature=0.8, max_new_tokens=9, stop=("three",))
+    groups = [group async for group in served.sample(requests(range(5)), drawing)]
+    assert sorted(group.request.key for group in groups) == ["0", "1", "2", "3", "4"]
+    for answer in (answer for group in groups for answer in group.answers):
+        assert len(answer.token_ids) == len(answer.log_probs) == len(answer.policy_versions) > 0
+        assert set(answer.policy_versions) == {1}
+        assert all(value <= 0 for value in answer.log_probs)
+        assert "three" not in answer.text
+    told = await served.log_probs([(PROMPTS[0], groups[0].answers[0].token_ids)], 0.8)
+    assert len(told[0]) == len(groups[0].answers[0].token_ids)
+
+
+async def test_served_model_says_what_it_is(served: ServedSampler) -> None:
+    identity = await served.identify()
+    assert identity["model"] == "scripted"
+
+
+async def test_refused_weights_are_told_and_the_sampler_answers_on(
+    served: ServedSampler, published: Path
+) -> None:
+    weights = published / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(UpdateFailed, match=r"version 2 did not reach the sampler.*weights_refused"):
+        await served.update(published, 2)
+    groups = [one async for one in served.sample(requests([0]), DRAWING)]
+    assert len(groups[0].answers) == 3
+
+
+async def test_model_that_is_not_served_and_server_that_is_not_there_are_told(
+    server: Launched,
+) -> None:
+    other = ServedSampler(server.base_url, model="other", key=server.key, label="run")
+    with pytest.raises(SamplerFailed, match="has no model other, but scripted"):
+        await other.identify()
+    await other.close()
+    nobody = ServedSampler(
+        "http://127.0.0.1:9", model="m", label="run", patience=Patience(seconds=0)
+    )
+    with pytest.raises(SamplerFailed, match="gave no answer"):
+        await nobody.identify()
+    await nobody.close()
+
+
+async def test_key_that_may_not_train_is_told(server: Launched) -> None:
+    refused = ServedSampler(server.base_url, model="scripted", key="wrong", label="run")
+    with pytest.raises(SamplerFailed, match="HTTP 401"):
+        await refused.identify()
+    await refused.close()

@@ -147,6 +147,23 @@ def test_replaced_groups_and_the_online_filter_are_gone_on_with_too(
     assert any(row["groups_replaced"] for row in read_log(folder / "filtered") if "rounds" in row)
 
 
+def test_without_seeds_the_same_prompts_come_in_the_same_order(
+    folder: Path, tiny: Tiny, undisturbed: Callable[[str], str]
+) -> None:
+    name = "unseeded"
+    assert tiny(name, "--unseeded", "--kill", "group:6:2") == KILLED
+    saved = last_checkpoint(folder / name).progress["in_flight"]
+    assert tiny(name, "--unseeded", "--resume") == 0
+
+    def asked(run: str) -> list[list[str]]:
+        return [row["problems"] for row in read_log(folder / run) if row["type"] == "iteration"]
+
+    assert asked(name) == asked(undisturbed("one_off_interleaved"))
+    for batch in saved:
+        in_flight = [slot["problem_id"] for slot in batch["slots"]]
+        assert in_flight == asked(name)[batch["iteration"] - 1]
+
+
 def test_answers_in_a_checkpoint_are_not_drawn_again(folder: Path, tiny: Tiny) -> None:
     assert tiny("kept", "--kill", "saved:4") == KILLED
     in_flight = last_checkpoint(folder / "kept").progress["in_flight"]

@@ -1,15 +1,17 @@
 """Program and parts: a run of a tiny model that takes a second, and can be killed at a named point.
 
-    python tiny_run.py FOLDER [--resume] [--kill PHASE:ITERATION[:COUNT]] [KEY=VALUE ...]
+    python tiny_run.py FOLDER [--resume] [--kill PHASE:ITERATION[:COUNT]] [--unseeded] [KEY=VALUE ...]
 
 The model is random, of a fixed seed; a reward is 1 when the answer holds the letter that was asked for.
 """
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from trainer.prompts import encode
 from trainer.recipe import Recipe
 from trainer.recipe_file import apply_change, recipe_of
 from trainer.reward import Reward
-from trainer.rollout import Answer
+from trainer.rollout import Answer, Drawing, Group, GroupRequest
 from trainer.run_setup import policy_options
 from trainer.train import Setup, run
 
@@ -102,6 +104,25 @@ class LetterGrader:
             holdout=is_right or None,
             seconds=0.0,
         )
+
+
+class Unseeded:
+    """A sampler that draws other answers each time it is asked, as an engine does."""
+
+    def __init__(self, real: Any) -> None:
+        self.update, self.log_probs = real.update, real.log_probs
+        self.identify, self.close = real.identify, real.close
+        self._real = real
+
+    async def sample(
+        self, requests: Sequence[GroupRequest], drawing: Drawing
+    ) -> AsyncIterator[Group]:
+        asked = {request.key: request for request in requests}
+        changed = [
+            replace(one, seeds=tuple(secrets.randbits(60) for _ in one.seeds)) for one in requests
+        ]
+        async for group in self._real.sample(changed, drawing):
+            yield replace(group, request=asked[group.request.key])
 
 
 class KillingWatch(Watch):
@@ -188,6 +209,8 @@ def main(words: Sequence[str]) -> None:
         point = words[words.index("--kill") + 1]
         watch, SavedInHalf.point = KillingWatch(point), point
     made = setup(folder, recipe(folder.parent / "model", changes))
+    if "--unseeded" in words:
+        made = replace(made, sampler=Unseeded(made.sampler))
     asyncio.run(run(made, is_resumed="--resume" in words, watch=watch))
 
 
