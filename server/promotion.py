@@ -7,8 +7,8 @@ fails leaves the version before answering; each transition has its evidence in t
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -18,11 +18,8 @@ from server.canary_runs import CanaryRuns
 from server.catalog import Catalog, ServedModel
 from server.errors import (
     ApiError,
-    ModelError,
     NoPreviousVersion,
-    ProbeFailed,
     ServerError,
-    VersionRefused,
 )
 from server.exchange import Desk
 from server.gate_evidence import GateVerdict
@@ -33,8 +30,9 @@ from server.swap_plan import SwapPlan
 from server.swap_report import SwapReport
 from server.swaps import Swap
 from server.version_catalog import VersionCatalog
+from server.version_in_use import in_use
 from server.version_record import Version
-from server.version_states import MOVES, State
+from server.version_states import State
 from server.version_swap import VersionSwap
 
 log = logging.getLogger(__name__)
@@ -158,7 +156,7 @@ class Promotions:
     async def _promote(self, wish: Wish) -> SwapReport:
         model = self._served(wish.model)
         found = await asyncio.to_thread(promotable, self._versions, wish)
-        async with self._rejecting(found), self._held(found):
+        async with in_use(self._versions, found, on_reject=self._swap.refresh):
             plan, swap = await self._planned(model, found, wish)
             if found.state is State.VERIFIED:
                 await asyncio.to_thread(override_gate, self._versions, found, wish)
@@ -188,7 +186,7 @@ class Promotions:
                 f"{model} has no previous version to roll back to: nothing was promoted over another"
                 " that is still here; promote one by name"
             )
-        async with self._rejecting(found), self._held(found):
+        async with in_use(self._versions, found, on_reject=self._swap.refresh):
             wish = Wish(model=model, version=found.version, actor=actor, reason=reason)
             plan, swap = await self._planned(served, found, wish)
 
@@ -248,36 +246,7 @@ class Promotions:
             )
         return model
 
-    # What becomes of it.
-
-    @asynccontextmanager
-    async def _held(self, found: Version) -> AsyncIterator[None]:
-        """Nobody deletes the folder meanwhile."""
-        held = self._versions.hold(found.model, found.version)
-        await asyncio.to_thread(held.__enter__)
-        try:
-            yield
-        finally:
-            await asyncio.to_thread(held.__exit__, None, None, None)
-
-    @asynccontextmanager
-    async def _rejecting(self, found: Version) -> AsyncIterator[None]:
-        """What is wrong with the version itself makes it go nowhere from now on."""
-        try:
-            yield
-        except (VersionRefused, ModelError, ProbeFailed) as error:
-            now = await asyncio.to_thread(self._versions.get, found.model, found.version)
-            if State.REJECTED in MOVES[now.state] and now.state is not State.CANARY:
-                await asyncio.to_thread(
-                    self._versions.advance,
-                    found.model,
-                    found.version,
-                    State.REJECTED,
-                    actor=AUTOMATIC,
-                    reason=str(error),
-                )
-                await self._swap.refresh()
-            raise
+    # What the server decides by itself.
 
     async def _take_back(self, found: Version, watch: CanaryWatch) -> None:
         async with self._lock(found.model):
