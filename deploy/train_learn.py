@@ -4,6 +4,7 @@ Sampler, sandbox, loss and hand-over of weights are the real ones: a server of i
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,8 @@ def learn(
 
     folder = out or Path("runs") / f"learn-{time.strftime('%Y%m%d-%H%M%S')}"
     began = time.monotonic()
+    # The server of our own must not outlive us: its `with` is left by an exception.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         found = _learned(ctx, folder, changes or [])
     except (LaunchError, TrainerError, SandboxError, EvaluatorError) as error:
