@@ -4,7 +4,8 @@
 
 Everything is real but the engines, which play a script: the trainer trains a random model of one layer on
 programs that pass by luck. Then: codeloop --config FOLDER/codeloop.toml --home FOLDER/home loop
-FOLDER/run.toml. A KEY=VALUE is a line of run.toml before its tables, such as rounds=3.
+FOLDER/run.toml. A KEY=VALUE is a line of run.toml before its tables, such as rounds=3;
+without one, it goes on until it is stopped.
 """
 
 import sys
@@ -80,7 +81,6 @@ model = "served"
 sampler = "policy"
 recipe = "recipe.toml"
 iterations = 1
-rounds = 2
 {changes}
 
 [heldout]

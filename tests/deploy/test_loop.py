@@ -53,22 +53,21 @@ class Tiny:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
-    """A loop of two rounds that is killed in the middle of the first and started again."""
+    """A loop of one round that is killed in the middle of it and started again."""
     folder = tmp_path_factory.mktemp("loop") / "tiny"
-    make(folder)
+    make(folder, ["rounds = 1"])
     tiny = Tiny(folder)
-    first = tiny.start()
-    assert first.stdout is not None
     status: dict[str, Any] = {}
-    for line in first.stdout:
-        if line.startswith(PAGE):
-            with urllib.request.urlopen(line.removeprefix(PAGE).strip() + "status.json") as answer:
-                status = json.load(answer)
-        if "is in the catalog" in line:
-            break
-    first.send_signal(signal.SIGKILL)
-    first.stdout.read()  # ends when the last process that the loop had started is gone
-    first.wait()
+    with tiny.start() as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if line.startswith(PAGE):
+                url = line.removeprefix(PAGE).strip()
+                with urllib.request.urlopen(f"{url}status.json") as answer:
+                    status = json.load(answer)
+            if "is in the catalog" in line:
+                break
+        first.send_signal(signal.SIGKILL)
     second = tiny.start()
     text, _ = second.communicate()
     return {"tiny": tiny, "status": status, "text": text, "code": second.returncode}
@@ -79,12 +78,11 @@ def test_a_killed_loop_goes_on_and_reaches_its_end(whole: Mapping[str, Any]) -> 
     rows = read_rows(whole["tiny"].loop)
     progress = progress_of(rows)
     assert progress.num_starts == 2
-    assert [one.closed["outcome"] for one in progress.rounds.values() if one.closed] == [
-        "promoted",
-        "promoted",
+    assert [one.closed and one.closed["outcome"] for one in progress.rounds.values()] == [
+        "promoted"
     ]
     # What was done before the kill is not done again.
-    assert [row["round"] for row in rows if row["type"] == "taken"] == [1, 2]
+    assert sum(row["type"] == "taken" for row in rows) == 1
     assert "Held-out problems: version 0 and version" in whole["text"]
 
 
@@ -98,7 +96,7 @@ def test_catalog_has_each_version_once_and_the_last_one_live(whole: Mapping[str,
     finally:
         store.close()
     assert [one.version for one in found] == ["0", *taken]
-    assert [one.state for one in found] == [State.RETIRED, State.RETIRED, State.LIVE]
+    assert [one.state for one in found] == [State.RETIRED, State.LIVE]
     assert states == [State.STAGED, State.VERIFIED, State.GATED, State.CANARY, State.LIVE]
 
 
