@@ -45,7 +45,8 @@ def copy_with(base: Path, folder: Path, weights: Tensors, *, is_tied: bool) -> P
     from safetensors.torch import save_file
 
     shutil.copytree(base, folder, ignore=shutil.ignore_patterns("*.safetensors", "manifest.json"))
-    names, weight_map = sorted(weights), {}
+    names = sorted(weights)
+    weight_map: dict[str, str] = {}
     for number, part in enumerate((names[:5], names[5:]), 1):
         file = f"model-{number:05}-of-00002.safetensors"
         save_file({name: weights[name] for name in part}, folder / file)
