@@ -32,7 +32,7 @@ def loop(
     Exit code: 0 done, 1 failed, 3 the goal of the file was not reached, 130 interrupted (go on with
     the same command).
 
-    codeloop --config codeloop.toml loop run.toml --page 8090
+    codeloop loop run.toml --page 8090
     """
     from rich.console import Console
 
