@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from trainer.rollout import Answer, Drawing, GroupRequest
 
@@ -50,6 +53,29 @@ class _Row:
         return self.num_prompt_tokens + len(self.token_ids) - 1
 
 
+def _attend(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **more: Any
+) -> tuple[Tensor, None]:
+    """Attention of one new token a row: query heads that share keys are taken for queries of one head.
+
+    transformers copies the keys for each of them instead, which took longer than all the rest.
+    """
+    num_rows, num_heads, num_queries, width = query.shape
+    if num_queries > 1:
+        found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, mask, **more)
+        return found
+    grouped = query.view(num_rows, key.shape[1], num_heads // key.shape[1], width)
+    attended = torch.nn.functional.scaled_dot_product_attention(
+        grouped, key, value, attn_mask=mask, scale=more.get("scaling")
+    )
+    return attended.reshape(num_rows, 1, num_heads, width), None
+
+
+_ATTENTION = "codeloop_rows"
+AttentionInterface.register(_ATTENTION, _attend)
+AttentionMaskInterface.register(_ATTENTION, sdpa_mask)
+
+
 class LocalRows:
     """A model and a fixed number of rows that draw at the same time."""
 
@@ -57,6 +83,7 @@ class LocalRows:
         self._model, self._tokenizer, self._num_rows = model, tokenizer, num_rows
         self._cache = _RowCache(num_rows, num_columns, model.config.num_hidden_layers)
         self._end_ids = _end_ids(model)
+        model.set_attn_implementation(_ATTENTION)
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
     def draw(
