@@ -27,6 +27,9 @@ CHUNK_BYTES = 64 * 1024 * 1024
 tokens, width 576, vocabulary 49K on one core: 3.65 s at 16 MiB, 3.4 s at 64, 3.3 s at 256; 2.2 s with
 all logits kept by autograd."""
 
+_CHUNK_MULTIPLE = 32
+"""A chunk of an odd length would leave the last one any length at all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenLogProbs:
@@ -58,6 +61,9 @@ def token_log_probs(
             " that the tokens were sampled at; DeepCoder's is 0.6"
         )
     num_chunk_tokens = max(1, chunk_bytes // (4 * output_VD.shape[0]))
+    num_chunk_tokens -= (
+        num_chunk_tokens % _CHUNK_MULTIPLE if num_chunk_tokens > _CHUNK_MULTIPLE else 0
+    )
     log_probs_T, entropy_T = _ChunkedLogProbs.apply(
         hidden_TD, output_VD, targets_T, temperature, with_entropy, num_chunk_tokens
     )
@@ -72,19 +78,22 @@ def masked_log_probs(
     *,
     temperature: float,
     with_entropy: bool = False,
+    multiple: int = 1,
 ) -> tuple[Tensor, Tensor | None]:
     """Log-probs and entropies in the batch's own shape, computed where the mask holds, 0 elsewhere.
 
-    Prompts and padding meet neither the output layer nor its gradient.
+    Prompts and padding meet neither the output layer nor its gradient. multiple: trained tokens are
+    filled up to one with zeros, so that products have few shapes.
     """
+    hidden_TD, targets_T = hidden_BTD[mask_BT], targets_BT[mask_BT]
+    if num_more := -len(targets_T) % multiple:
+        hidden_TD = torch.cat([hidden_TD, hidden_TD.new_zeros(num_more, hidden_TD.shape[1])])
+        targets_T = torch.cat([targets_T, targets_T.new_zeros(num_more)])
     found = token_log_probs(
-        hidden_BTD[mask_BT],
-        output_VD,
-        targets_BT[mask_BT],
-        temperature=temperature,
-        with_entropy=with_entropy,
+        hidden_TD, output_VD, targets_T, temperature=temperature, with_entropy=with_entropy
     )
     zeros_BT = found.log_probs_T.new_zeros(mask_BT.shape)
+    # What was filled up comes last, and is left over.
     log_probs_BT = zeros_BT.masked_scatter(mask_BT, found.log_probs_T)
     if found.entropy_T is None:
         return log_probs_BT, None

@@ -20,6 +20,8 @@ from trainer.packing import MicroBatch
 from trainer.policy_options import Layout, LoraOptions, PolicyOptions
 
 ADAPTER = "default"
+TRAINED_MULTIPLE = 32
+"""Of the tokens that go to the output layer: few shapes, as learner_step.ROUND_UP_TOKENS has it."""
 
 
 class Scorer(nn.Module):  # type: ignore[misc]
@@ -49,6 +51,7 @@ class Scorer(nn.Module):  # type: ignore[misc]
             batch.mask_BT,
             temperature=temperature,
             with_entropy=with_entropy,
+            multiple=TRAINED_MULTIPLE,
         )
 
 

@@ -74,19 +74,21 @@ def section_length(samples: Sequence[Sample], section: Section) -> int:
 def lay_out(
     samples: Sequence[Sample], sections: Sequence[Section], *, multiple: int = 1
 ) -> MicroBatch:
-    """One row of the sections, rounded up to a multiple; without sections one of padding alone."""
+    """One row of the sections, each rounded up to a multiple; without sections one of padding alone."""
     columns: list[dict[str, Tensor]] = []
     blocks: list[Block] = []
     start = num_sequences = 0
     for section in sections:
+        num_padding = -section_length(samples, section) % multiple
         columns.extend(_columns(samples, section, num_sequences))
-        end = start + section_length(samples, section)
-        hidden_TT = _hidden_TT(samples, section) if len(section) > 1 else None
+        columns.append(padding_columns(num_padding))
+        hidden_TT = _hidden_TT(samples, section, num_padding) if len(section) > 1 else None
+        end = start + section_length(samples, section) + num_padding
         blocks.append(Block(start=start, end=end, hidden_TT=hidden_TT))
         start, num_sequences = end, num_sequences + len(section)
-    if num_padding := -start % multiple if start else multiple:
-        columns.append(padding_columns(num_padding))
-        blocks.append(Block(start=start, end=start + num_padding))
+    if not sections:
+        columns.append(padding_columns(multiple))
+        blocks.append(Block(start=0, end=multiple))
     return MicroBatch(
         **{name: torch.cat([column[name] for column in columns])[None] for name in columns[0]},
         sample_index_S=torch.tensor(
@@ -109,12 +111,15 @@ def _columns(
     return parts
 
 
-def _hidden_TT(samples: Sequence[Sample], section: Section) -> Tensor:
-    """True where a position does not see another: the later ones, and the other branches."""
+def _hidden_TT(samples: Sequence[Sample], section: Section, num_padding: int) -> Tensor:
+    """True where a position does not see another: the later ones, and the other branches.
+
+    Padding is a branch of its own: it sees the prompt, for a softmax over nothing would be NaN.
+    """
     num_answers_S = [len(samples[index].answer_ids) for index in section]
     num_shared = len(samples[section[0]].prompt_ids) - 1
     branch_T = torch.repeat_interleave(
-        torch.arange(len(section) + 1), torch.tensor([num_shared, *num_answers_S])
+        torch.arange(len(section) + 2), torch.tensor([num_shared, *num_answers_S, num_padding])
     )
     is_other_TT = (branch_T[:, None] != branch_T[None, :]) & (branch_T != 0)[None, :]
     return is_other_TT | torch.ones_like(is_other_TT).triu(1)
