@@ -2,8 +2,8 @@
 
 glibc gives large pieces back to the system on free, and the system hands out fresh pages filled with
 zeros: a step of 4,000 tokens of a 135M model touched 1.4 million new pages, a third of its time on a
-virtual machine. Kept, it touches none. It stands still only where sizes are few (learner_step.ROUND_UP_TOKENS).
-One arena, because each thread's own would keep its own.
+virtual machine. Kept, it touches none. Resident memory stands still only where sizes are few: see
+learner_step.ROUND_UP_TOKENS. One arena, because each thread's own would keep its own.
 """
 
 import ctypes
