@@ -297,8 +297,17 @@ def test_an_engine_that_cannot_start_ends_the_command_with_the_end_of_its_log(
     tmp_path: Path,
 ) -> None:
     script = tmp_path / "script.toml"
+    script.write_text('[[faults]]\nkind = "die"\n')
+    done = serve_command(tmp_path, "--engine", "scripted", "--port", "0", "--script", str(script))
+    assert done.returncode == 1
+    assert "died at its first generation" in done.stderr
+    assert "engine-scripted.log ends with\n" in done.stderr
+
+
+def test_a_script_that_is_wrong_is_told_before_the_engine_starts(tmp_path: Path) -> None:
+    script = tmp_path / "script.toml"
     script.write_text("num_tokens = 'many'\n")
     done = serve_command(tmp_path, "--engine", "scripted", "--port", "0", "--script", str(script))
     assert done.returncode == 1
+    assert str(script) in done.stderr
     assert "num_tokens" in done.stderr
-    assert "engine-scripted.log" in done.stderr

@@ -3,6 +3,7 @@
 import json
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,18 @@ def write(folder: Path, base: Path, shard_bytes: int = 10**9, **tensors: Tensor)
     )
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """No file may grow past 16 bytes: writing more fails as on a full disk."""
+    """No file may grow past 16 bytes: writing more fails as on a full disk.
+
+    No fixture: between a fixture and its test pytest writes its own output, which may be a file.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(("shard_bytes", "num_files"), [(10**9, 1), (8, 2)])
@@ -75,10 +81,8 @@ def test_a_byte_changed_later_is_noticed(tiny_folder: Path, tmp_path: Path) -> N
         verify(tmp_path / "v")
 
 
-def test_a_disk_that_is_full_leaves_nothing_behind(
-    small_disk: None, tiny_folder: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(SaveFailed, match="could not be written"):
+def test_a_disk_that_is_full_leaves_nothing_behind(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SaveFailed, match="could not be written"), small_disk():
         write(tmp_path / "v", tiny_folder)
     assert list(tmp_path.iterdir()) == []
 
