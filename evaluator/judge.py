@@ -23,7 +23,7 @@ from sandbox.program import MAX_SOURCE_BYTES, MIB
 
 log = logging.getLogger(__name__)
 
-GRADER_VERSION = 1
+GRADER_VERSION = 2
 """Raised whenever a sample may get another grade than before; part of every recipe."""
 
 GRADERS = {

@@ -19,7 +19,7 @@ from sandbox.outcome import Verdict
 from sandbox.program import MIB, Limits, Program
 from sandbox.worker.values import decode
 
-_FORMAT = b"2"
+_FORMAT = b"3"
 _LIMITS = Limits(cpu_seconds=600, memory_bytes=4096 * MIB, output_bytes=512 * MIB)
 _CALL_SECONDS = 120.0
 
