@@ -5,6 +5,8 @@ when the store is opened.
 """
 
 import datetime as dt
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.errors import StoreError
+
+BUSY_SECONDS = 5
+"""How long a statement waits for another process's transaction."""
 
 METADATA = sa.MetaData()
 
@@ -186,12 +191,23 @@ class Store:
 
 def _tune_sqlite(connection: object, record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     # WAL: a writer does not stop readers. NORMAL is safe with it: a power cut loses no consistency.
-    for pragma in (
-        "busy_timeout=5000",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "foreign_keys=ON",
-    ):
+    _write_ahead(cursor)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch a database to WAL. SQLite's own wait does not cover this: a second opener is refused."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
