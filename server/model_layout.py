@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from server.cpu_engine import BLOCK_TOKENS
 from server.machines import GIB, GPUS_PER_HOST, Machine
 from server.model_shape import BYTES_PER_WEIGHT, Layer, ModelShape, WeightFormat
 
@@ -21,7 +22,6 @@ UNQUANTISED_BYTES = 2
 
 GPU_BLOCK_TOKENS = 16
 LATENT_BLOCK_TOKENS = 64
-CPU_BLOCK_TOKENS = 32
 """The cache is handed out in blocks of so many tokens, and the engine keeps one block back."""
 
 BATCHED_TOKENS = {"gpu": 8192, "cpu": 2048}
@@ -198,5 +198,5 @@ def _table_bytes(
 
 def _block_tokens(shape: ModelShape, machine: Machine) -> int:
     if machine.kind == "cpu":
-        return CPU_BLOCK_TOKENS
+        return BLOCK_TOKENS
     return LATENT_BLOCK_TOKENS if shape.latent else GPU_BLOCK_TOKENS

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.blue_green import SecondEngine, free_memory
 from server.catalog import ServedModel
+from server.cpu_engine import KV_CACHE_BYTES
 from server.engine_process import EngineCommand, EngineProcess
 from server.errors import DoesNotFit, ModelCorrupt
 from server.families import Family, family
@@ -20,7 +21,7 @@ from server.script import read_script
 from server.scripted_engine import scripted_command, scripted_family
 from server.settings import LANES, ModelSettings, ServerSettings
 from server.versions import Versions
-from server.vllm_engine import CPU_KV_CACHE_BYTES, vllm_command
+from server.vllm_engine import vllm_command
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class ServedModels:
                 facts,
                 name=model.name,
                 context_tokens=context_tokens,
-                kv_cache_bytes=model.kv_cache_bytes or CPU_KV_CACHE_BYTES,
+                kv_cache_bytes=model.kv_cache_bytes or KV_CACHE_BYTES,
                 kv_is_fp8=model.kv_cache_dtype != "auto",
             )
         if not facts.has_chat_template:
@@ -147,7 +148,7 @@ def _engine_bytes(model: ModelSettings, weights_bytes: int) -> int | None:
     if has_gpu():
         cache_bytes = model.kv_cache_bytes
         return None if cache_bytes is None else weights_bytes + cache_bytes + CPU_ENGINE_BYTES
-    return weights_bytes + (model.kv_cache_bytes or CPU_KV_CACHE_BYTES) + CPU_ENGINE_BYTES
+    return weights_bytes + (model.kv_cache_bytes or KV_CACHE_BYTES) + CPU_ENGINE_BYTES
 
 
 def _digest(folder: Path) -> str | None:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from server.cpu_engine import KV_CACHE_BYTES, cpu_arguments, cpu_environment
 from server.engine import EngineRequest
 from server.engine_process import EngineCommand
 from server.errors import ModelError
@@ -14,14 +15,7 @@ from server.weight_folder import FOLDER_BACKEND
 MOST_STOP_STRINGS = 1024
 """vLLM refuses more than 4 unless told otherwise; editors send 12 and more."""
 
-CPU_KV_CACHE_BYTES = 2 * 2**30
-"""Without a number a CPU worker demands 92% of all memory (vLLM 0.32) and dies where it is in use."""
-
-CPU_BLOCK_TOKENS = 32
-"""Prefix cache granularity; the default of 128 never shares the short prompts of editors."""
-
 GPU_BATCHED_TOKENS = 8192
-CPU_BATCHED_TOKENS = 2048
 """Prompt tokens of one step. More finishes a prompt sooner, and holds every other answer up longer."""
 
 FORCED_CALL_PARSER = "hermes"
@@ -107,7 +101,7 @@ def vllm_command(
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
-            **_cpu_environment(settings, has_gpu=has_gpu),
+            **({} if has_gpu else cpu_environment(settings)),
         },
         probe=probe_request(settings.name),
     )
@@ -119,16 +113,6 @@ def probe_request(model: str) -> EngineRequest:
     return EngineRequest(
         path="/v1/completions", body=json.dumps(body).encode(), request_id="codeloop-probe"
     )
-
-
-def _cpu_environment(settings: ModelSettings, *, has_gpu: bool) -> dict[str, str]:
-    """No compilation in the middle of serving.
-
-    `--enforce-eager` leaves a few functions of vLLM's sampler to torch.compile: the first request
-    for log probabilities would hold every answer up for a quarter of a minute, and end the engine
-    where there is no C++ compiler.
-    """
-    return {} if has_gpu or settings.compile else {"TORCHDYNAMO_DISABLE": "1"}
 
 
 def _role_arguments(settings: ModelSettings) -> list[str]:
@@ -147,18 +131,12 @@ def _role_arguments(settings: ModelSettings) -> list[str]:
 
 
 def _machine_arguments(settings: ModelSettings, *, has_gpu: bool) -> list[str]:
-    kv_cache_bytes = settings.kv_cache_bytes
     if has_gpu:
+        kv_cache_bytes = settings.kv_cache_bytes
         arguments = ["--max-num-batched-tokens", str(GPU_BATCHED_TOKENS)]
     else:
-        kv_cache_bytes = kv_cache_bytes or CPU_KV_CACHE_BYTES
-        arguments = [
-            "--max-num-batched-tokens", str(CPU_BATCHED_TOKENS),
-            "--block-size", str(CPU_BLOCK_TOKENS),
-            "--dtype", "bfloat16",
-        ]  # fmt: skip
-        if not settings.compile:
-            arguments.append("--enforce-eager")
+        kv_cache_bytes = settings.kv_cache_bytes or KV_CACHE_BYTES
+        arguments = cpu_arguments(settings)
     if kv_cache_bytes:
         arguments += ["--kv-cache-memory-bytes", str(kv_cache_bytes)]
     return arguments

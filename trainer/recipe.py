@@ -46,6 +46,8 @@ class DataTable(_Table):
     heldout: str = ""
     """Problems that are only evaluated on: a data set; empty means the family's held-out kinds, or
     nothing."""
+    difficulties: tuple[str, ...] = Field(default=(), strict=False)
+    """Only problems of these difficulties, held-out ones too; empty takes all."""
     curriculum: bool = False
     """Ask easy problems first within an epoch, by the difficulty that the data set states."""
     online_filter: bool = False

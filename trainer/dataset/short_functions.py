@@ -25,6 +25,7 @@ NUM_REWARDING, NUM_SHOWN, NUM_HOLDOUT = 8, 2, 4
 _POOL, _LARGE_POOL = 24, 240
 _NUM_RIVALS = 10
 _NUM_PROBES = 60
+_EASY_LENGTH, _MEDIUM_LENGTH = 34, 43
 _NAMES = ("solve", "func", "f", "compute", "answer")
 
 
@@ -83,6 +84,13 @@ def split(
         [problem for problem in problems if problem.kind not in kept_out],
         [problem for problem in problems if problem.kind in kept_out],
     )
+
+
+def _difficulty(expression: str) -> str:
+    """A third of the family each: the longer the reference, the rarer a small model finds it."""
+    if len(expression) <= _EASY_LENGTH:
+        return "easy"
+    return "medium" if len(expression) <= _MEDIUM_LENGTH else "hard"
 
 
 def _function(form: Form, values: Mapping[str, Any]) -> Function:
@@ -172,7 +180,7 @@ def _problem(
 
     head = function_prompt.answer_head(name, form.arguments)
     reference = f"{head}\n    return {expression}\n"
-    difficulty = "medium" if form.rival else "easy"
+    difficulty = _difficulty(expression)
     return TrainingProblem(
         id=number,
         kind=kind,
