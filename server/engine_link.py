@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 
 from server.engine import EngineRequest
-from server.errors import EngineBroken
+from server.errors import EngineBroken, EngineGone
 
 PIECE_BYTES = 64 * 1024
 
@@ -29,7 +29,7 @@ class EngineLink:
     async def send(
         self, request: EngineRequest, on_close: Callable[[], None] = lambda: None
     ) -> "Answer":
-        """Send a request; returns when the answer's status has come. Raises EngineBroken."""
+        """Send a request; returns when the answer's status has come. Raises EngineBroken, EngineGone."""
         headers = {"content-type": "application/json"}
         if request.request_id:
             headers["x-request-id"] = request.request_id
@@ -40,6 +40,8 @@ class EngineLink:
             # back, and a generation changes nothing: once more, on another connection.
             try:
                 answer = await self._request(request, headers)
+            except aiohttp.ClientConnectorError as error:
+                raise EngineGone("The engine has gone away") from error
             except (aiohttp.ClientError, OSError) as error:
                 raise EngineBroken(f"The engine went away: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -51,7 +53,7 @@ class EngineLink:
     ) -> aiohttp.ClientResponse:
         if self._session.closed:
             # The engine died and was ended while this request was on its way.
-            raise aiohttp.ClientConnectionError("its connections are closed")
+            raise EngineGone("The engine has gone away")
         # A large body as a file is written in pieces, and the loop serves others between them.
         is_large = len(request.body) > PIECE_BYTES
         data = io.BytesIO(request.body) if is_large else request.body

@@ -31,6 +31,7 @@ from server.engine_link import EngineLink
 from server.engine_weights import load_adapter, load_weights, unload_adapter, verify_weights
 from server.errors import (
     EngineBroken,
+    EngineGone,
     EngineStartError,
     EngineUnavailable,
     UpdateFailed,
@@ -148,6 +149,13 @@ class EngineProcess:
         self._in_flight += 1
         try:
             return await link.send(request, self._leave)
+        except EngineGone as error:
+            # Its end is seen here before its exit code is.
+            self._leave()
+            raise EngineUnavailable(
+                f"The engine of {self.name!r} has just ended and is being started again",
+                retry_after_seconds=max(1.0, self._typical_start_seconds),
+            ) from error
         except BaseException:
             self._leave()
             raise

@@ -82,6 +82,10 @@ class EngineBroken(EngineError):
     """The engine went away while it was answering."""
 
 
+class EngineGone(EngineBroken):
+    """The engine went away before it had the request."""
+
+
 class UpdateFailed(EngineError):
     """New weights did not go in; the engine answers from the ones before, or is started on them again."""
 
