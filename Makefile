@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard server evaluator sandbox trainer deploy tests benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve loop test test-fast check format lock clean
+.PHONY: help serve loop learn test test-fast check format lock clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ serve: ## Serve the default model; the URL, a key and a curl line appear when it
 loop: ## Train the default model while users ask it, promote what got better; half an hour on two cores
 	@sh deploy/setup.sh serve
 	@$(BIN)/codeloop --config deploy/loop/example_server.toml --home runs/loop loop deploy/loop/example.toml $(ARGS)
+
+learn: ## Prove in ten minutes, on two cores, that the whole training loop learns here
+	@sh deploy/setup.sh serve
+	@$(BIN)/codeloop train learn $(ARGS)
 
 test: ## Run every test that this machine can run
 	@sh deploy/setup.sh test

@@ -7,7 +7,10 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +19,11 @@ import typer
 from deploy.invocation import invocation
 
 if TYPE_CHECKING:
+    from deploy.config import Settings
+    from deploy.launch import Launched
     from trainer.gain import Gain
     from trainer.pipeline import Watch
+    from trainer.reward import Grader
 
 RECIPE = "learn.toml"
 MODEL = "smollm2-135m"
@@ -88,31 +94,61 @@ def learn(
 
 def _learned(ctx: typer.Context, folder: Path, changes: list[str]) -> "Gain":
     """Serve, train, compare. Raises LaunchError, TrainerError, SandboxError, EvaluatorError."""
+    settings = invocation(ctx).settings
+    with proving_ground(settings) as ground:
+        return ground.learn(changes, folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvingGround:
+    """A server that samples and graders, for as many runs as one likes."""
+
+    model: Path
+    server: "Launched"
+    grader: "Grader"
+
+    def learn(self, changes: Sequence[str], folder: Path) -> "Gain":
+        """A run of the recipe, from the model as it was, and what it gained.
+
+        Raises TrainerError, SandboxError, EvaluatorError.
+        """
+        from trainer.curves import read_run
+        from trainer.gain import gain
+        from trainer.recipe_file import read_recipe
+        from trainer.run_setup import set_up
+        from trainer.train import run
+
+        served = [f"sampler.url={self.server.base_url}", "sampler.model=policy"]
+        recipe = read_recipe(RECIPE, [*changes, "sampler.kind=served", *served])
+        setup = set_up(
+            recipe, folder, model_folder=self.model, grader=self.grader, key=self.server.key
+        )
+        asyncio.run(run(setup, watch=_lines(recipe.limits.iterations)))
+        evaluations = read_run(folder).evaluations
+        return gain(evaluations[0], evaluations[-1])
+
+
+@contextmanager
+def proving_ground(settings: "Settings") -> Iterator[ProvingGround]:
+    """Start all of it. Raises ModelError, LaunchError, SandboxError."""
     from deploy.eval_bench import bench
     from deploy.launch import launch
     from server.model_store import ModelStore
-    from trainer.curves import read_run
-    from trainer.gain import gain
-    from trainer.recipe_file import read_recipe
+    from trainer.dataset.short_functions import short_functions
     from trainer.reward import Grader
-    from trainer.run_setup import set_up
-    from trainer.train import run
 
-    settings = invocation(ctx).settings
     home = settings.deploy.home
     model = ModelStore(home / "models").resolve(MODEL, pull=True, progress=typer.echo)
     typer.echo("starting the sampler's engine")
-    with (
-        launch(home / "learn", settings=SERVER.format(model=model)) as server,
-        bench(settings, "strict") as graders,
-        Grader(graders) as grader,
-    ):
-        served = [f"sampler.url={server.base_url}", "sampler.model=policy"]
-        recipe = read_recipe(RECIPE, [*changes, "sampler.kind=served", *served])
-        setup = set_up(recipe, folder, model_folder=model, grader=grader, key=server.key)
-        asyncio.run(run(setup, watch=_lines(recipe.limits.iterations)))
-    evaluations = read_run(folder).evaluations
-    return gain(evaluations[0], evaluations[-1])
+    with ThreadPoolExecutor(1) as beside:
+        # They take as long as some of the engine's imports, and are kept.
+        beside.submit(short_functions)
+        with (
+            launch(home / "learn", settings=SERVER.format(model=model)) as server,
+            bench(settings, "strict") as graders,
+            Grader(graders) as grader,
+        ):
+            yield ProvingGround(model=model, server=server, grader=grader)
 
 
 def _lines(num_iterations: int) -> "Watch":

@@ -12,7 +12,7 @@ from deploy.invocation import invocation
 from trainer import errors
 
 if TYPE_CHECKING:
-    from trainer.pipeline import Pipeline
+    from trainer.pipeline import Pipeline, Watch
     from trainer.recipe import Recipe
 
 INTERRUPTED = 130
@@ -57,6 +57,16 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as limits.iterations=5."),
     ] = None,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write TensorBoard's event files there as it goes."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Serve Prometheus' metrics on 127.0.0.1:PORT."
+        ),
+    ] = None,
     key: Annotated[
         str,
         typer.Option(
@@ -79,13 +89,23 @@ def run(
     codeloop train run my.toml --out runs/a --set limits.iterations=10
 
     codeloop train run my.toml --out runs/a --resume
+
+    codeloop train run my.toml --tensorboard events --metrics-port 9464
     """
+    from deploy.train_progress import TrainingView
+    from deploy.train_watch import watched
     from trainer.recipe_file import read_recipe
 
     try:
         asked = read_recipe(recipe, changes or [])
         folder = out or Path("runs") / asked.name
-        reason = _trained(ctx, asked, folder, key=key, is_resumed=resume, falls_back=fall_back)
+        with (
+            TrainingView(asked) as view,
+            watched(view, tensorboard=tensorboard, metrics_port=metrics_port) as watch,
+        ):
+            reason = _trained(
+                ctx, asked, folder, watch, key=key, is_resumed=resume, falls_back=fall_back
+            )
     except errors.TrainerError as error:
         _say(str(error))
         raise typer.Exit(exit_code(error)) from error
@@ -106,6 +126,7 @@ def _trained(
     ctx: typer.Context,
     recipe: "Recipe",
     folder: Path,
+    watch: "Watch",
     *,
     key: str,
     is_resumed: bool,
@@ -113,7 +134,6 @@ def _trained(
 ) -> str:
     """Why the run ended. Raises TrainerError."""
     from deploy.eval_bench import bench
-    from deploy.train_progress import TrainingView
     from server.model_store import ModelStore
     from trainer.reward import Grader
     from trainer.run_setup import set_up
@@ -124,16 +144,15 @@ def _trained(
     model_folder = store.resolve(recipe.model.source, pull=True)
     with bench(settings, "strict") as graders, Grader(graders) as grader:
         setup = set_up(recipe, folder, model_folder=model_folder, grader=grader, key=key)
-        with TrainingView(recipe) as view:
-            return asyncio.run(
-                train(
-                    setup,
-                    is_resumed=is_resumed,
-                    falls_back=falls_back,
-                    watch=view,
-                    started=_stop_on_signals,
-                )
+        return asyncio.run(
+            train(
+                setup,
+                is_resumed=is_resumed,
+                falls_back=falls_back,
+                watch=watch,
+                started=_stop_on_signals,
             )
+        )
 
 
 def _stop_on_signals(pipeline: "Pipeline") -> None:

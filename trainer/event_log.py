@@ -3,8 +3,9 @@
 Every row has `type` and, where one is meant, `iteration` (from 1). What a repeat of the run would not find
 the same (times, memory) lies under `measured` and nowhere else. Rows by type:
 
-session     once a start: run, recipe_digest, model, dataset, sampler {…}, resumed_from (iteration, or
-            null), started_at (ISO 8601), packages {name: version}
+session     once a start: run, recipe_digest, model, dataset, difficulties, curriculum, online_filter, mode,
+            control, sampler {…}, resumed_from (iteration, or null), started_at (ISO 8601),
+            packages {name: version}
 probe       tokens, kl (mean of exp(d) - d - 1), max_difference; before the first iteration
 iteration   version (drawn from), stage, epoch, prompts, problems [id], samples, rounds, reward_mean,
             solve_rate, groups_live, groups_dead, groups_replaced, samples_uncounted, truncated_share, tokens_mean,

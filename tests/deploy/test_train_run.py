@@ -1,5 +1,6 @@
 """`codeloop train run`: help, faults and exit codes as a person meets them."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,24 @@ def test_row_without_a_step_is_shown_too() -> None:
         "3", "25.0", "0/4", "10", "50.0", "-", "-/-", "-", "-", "1.0", "0.0", "0.8", "2.0",
     )  # fmt: skip
     assert (span(59.4), span(600), span(5400)) == ("59 s", "10 min", "1 h 30 min")
+
+
+def test_rows_go_to_tensorboard_too(tmp_path: Path) -> None:
+    arguments = ["--home", str(tmp_path / "home"), "train", "run", "tiny.toml"]
+    arguments += ["--out", str(tmp_path / "run"), "--set", "limits.iterations=2"]
+    arguments += ["--tensorboard", str(tmp_path / "events"), "--metrics-port", "0"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    (events,) = (tmp_path / "events").iterdir()
+    assert b"reward/solve_rate" in events.read_bytes()
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["--home", str(tmp_path / "home"), "train", "run", "tiny.toml"]
+        arguments += ["--out", str(tmp_path / "run"), "--metrics-port", str(port)]
+        done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == EXIT_CODES[errors.SaveFailed]
+    assert str(port) in done.stderr
+    assert not (tmp_path / "run").exists()

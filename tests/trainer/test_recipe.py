@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from trainer.errors import RecipeInvalid
+from trainer.errors import DatasetInvalid, RecipeInvalid
 from trainer.recipe_file import read_recipe, recipe_digest, recipe_of, shipped_recipes
+from trainer.run_setup import problems_of
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -142,3 +143,14 @@ def test_recipes_are_plain_toml_with_no_key_twice() -> None:
     folder = Path(read_recipe.__code__.co_filename).parent / "recipes"
     for name in shipped_recipes():
         assert tomllib.loads((folder / name).read_text(encoding="utf-8"))
+
+
+def test_only_the_difficulties_that_a_recipe_names_are_asked_and_evaluated_on() -> None:
+    train, heldout = problems_of(read_recipe("learn.toml"))
+    assert {problem.difficulty for problem in (*train, *heldout)} == {"easy"}
+    assert not {problem.kind for problem in train} & {problem.kind for problem in heldout}
+    every, _ = problems_of(read_recipe("learn.toml", ["data.difficulties=[]"]))
+    shares = [sum(one.difficulty == name for one in every) for name in ("easy", "medium", "hard")]
+    assert min(shares) > len(every) / 4
+    with pytest.raises(DatasetInvalid, match="the data set has easy, hard, medium"):
+        problems_of(read_recipe("learn.toml", ['data.difficulties=["trivial"]']))

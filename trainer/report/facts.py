@@ -64,7 +64,7 @@ def facts_of(log: RunLog) -> Facts:
         run=log.name,
         recipe=_text(session.get("recipe_digest")),
         model=_text(session.get("model")),
-        dataset=_text(session.get("dataset")),
+        dataset=_data(session),
         problems=_problems(session),
         sampler=_texts(session.get("sampler")),
         packages=_texts(session.get("packages")),
@@ -135,6 +135,16 @@ def _state(log: RunLog) -> str:
 def _sum(log: RunLog, name: str) -> int:
     values = [number(row, name) for row in log.iterations]
     return int(sum(value for value in values if not math.isnan(value)))
+
+
+def _data(session: Row) -> str:
+    """The data set's name, and what of it is asked how; a control says that it is one."""
+    asked = [str(one) for one in session.get("difficulties") or ()]
+    asked += ["easy first"] * (session.get("curriculum") is True)
+    asked += ["filtered as it goes"] * (session.get("online_filter") is True)
+    name = _text(session.get("dataset")) + (f" ({', '.join(asked)})" if asked else "")
+    is_control = session.get("control") == "shuffled_rewards"
+    return f"{name}; a control: rewards dealt out at random" if is_control else name
 
 
 def _problems(session: Row) -> str:
