@@ -1,12 +1,13 @@
-"""What an engine's refusal becomes for the client: OpenAI's shape, OpenAI's codes."""
+"""What an engine's refusals and ends become for the client: OpenAI's shape, OpenAI's codes."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from server.errors import ApiError
+from server.errors import ApiError, EngineBroken, EngineUnavailable
 
 _CONTEXT = re.compile(r"maximum context length is (\d+) tokens", re.IGNORECASE)
 _TOO_MANY_TOKENS = re.compile(r"max_tokens|max_completion_tokens|max_output_tokens")
@@ -81,3 +82,25 @@ def _field(param: str | None) -> str | None:
         return None
     name, *path = param.removeprefix("body.").split(".")
     return name + "".join(f"[{part}]" for part in path if part.isdecimal())
+
+
+def unavailable(error: EngineUnavailable) -> ApiError:
+    """503 with the time after which the engine should be back."""
+    return ApiError(
+        503,
+        f"{error}; try again in {math.ceil(error.retry_after_seconds)} s.",
+        kind="server_error",
+        code="engine_unavailable",
+        retry_after_seconds=error.retry_after_seconds,
+    )
+
+
+def broken(error: EngineBroken) -> ApiError:
+    """502: the engine died under the request; nothing was kept, so it may be sent again."""
+    return ApiError(
+        502,
+        f"{error}; it is being started again, send the request once more.",
+        kind="server_error",
+        code="engine_died",
+        retry_after_seconds=1.0,
+    )

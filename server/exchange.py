@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +22,13 @@ from server.answer_tail import AnswerTail
 from server.auth import Caller
 from server.catalog import Choice, ServedModel
 from server.engine import EngineRequest, EngineResponse, TokenCount
-from server.engine_errors import refusal
+from server.engine_errors import broken, refusal, unavailable
 from server.errors import ApiError, EngineBroken, EngineUnavailable
-from server.metering import Meter, Outcome, Usage
+from server.metering import Meter, Outcome
 from server.metrics import Metrics
 from server.pulse import Pulse
 from server.settings import LaneSettings
+from server.settlement import Settlement, settle
 from server.streaming import Rewriter, name_reasoning_twice, token_count
 
 log = logging.getLogger(__name__)
@@ -137,8 +138,7 @@ class Exchange(Response):
             work.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
             self._desk.live.discard(self)
-            self._account()
-            self._observe()
+            settle(self._settlement(), self._desk.meter, self._desk.metrics)
             self.ended.set()
         if not work.cancelled():
             work.result()
@@ -163,6 +163,25 @@ class Exchange(Response):
             versions=self._fingerprint().rpartition("@")[2],
             num_tokens=self._tokens.completion if self._tokens else 0,
             is_streamed=self._order.rewriter is not None,
+        )
+
+    def _settlement(self) -> Settlement:
+        order = self._order
+        return Settlement(
+            request_id=order.request_id,
+            route=order.route,
+            caller=order.caller,
+            arrived_seconds=order.arrived_seconds,
+            model=self._model,
+            choice=self._choice,
+            tail=self._tail,
+            status=self._status,
+            outcome=self._outcome,
+            tokens=self._tokens,
+            is_admitted=self._is_admitted,
+            queue_seconds=self._queue_seconds,
+            first_at_seconds=self._first_at_seconds,
+            last_at_seconds=self._last_at_seconds,
         )
 
     async def _work(self) -> None:
@@ -330,109 +349,7 @@ class Exchange(Response):
     async def _keep_alive(self, comment: bytes) -> None:
         await self._body(comment)
 
-    def _account(self) -> None:
-        order, metrics = self._order, self._desk.metrics
-        # A version that serves users is its model's; an adapter that a trainer named has its own name.
-        public = self._model.parent if self._model.role == "serving" else None
-        lane, model = order.caller.lane, public or self._model.name
-        now_seconds = time.monotonic()
-        status = self._status or 499  # nginx's number for a client that left before any answer
-        metrics.requests.labels(order.route, model, lane, f"{status // 100}xx").inc()
-        metrics.request_seconds.labels(order.route, lane).observe(
-            now_seconds - order.arrived_seconds
-        )
-        if not self._is_admitted:
-            return
-        tokens = self._tokens or TokenCount()
-        metrics.queue_seconds.labels(lane).observe(self._queue_seconds)
-        for kind in ("prompt", "cached", "completion", "reasoning"):
-            if count := getattr(tokens, kind):
-                metrics.tokens.labels(model, lane, kind).inc(count)
-        if self._outcome in (Outcome.ABORTED, Outcome.TIMED_OUT, Outcome.FAILED):
-            metrics.aborts.labels(lane, self._outcome.value).inc()
-        first_seconds = None
-        if self._first_at_seconds is not None:
-            first_seconds = self._first_at_seconds - order.arrived_seconds
-            metrics.first_token_seconds.labels(model, lane).observe(first_seconds)
-            if tokens.completion > 1:
-                metrics.inter_token_seconds.labels(model, lane).observe(
-                    (self._last_at_seconds - self._first_at_seconds) / (tokens.completion - 1)
-                )
-        usage = Usage(
-            request_id=order.request_id,
-            key_id=order.caller.key.id,
-            route=order.route,
-            model=model,
-            lane=lane,
-            status=status,
-            outcome=self._outcome,
-            tokens=tokens,
-            queue_seconds=self._queue_seconds,
-            first_token_seconds=first_seconds,
-            total_seconds=now_seconds - order.arrived_seconds,
-        )
-        self._desk.meter.record(usage)
-        log.info("request", extra=_log_fields(usage))
-
-    def _observe(self) -> None:
-        """Tell the canary's comparison, unless the client left."""
-        watch, tail = self._choice.watch, self._tail
-        # A request at fault says nothing of a version; an engine that fails at it does.
-        is_at_fault = self._outcome is Outcome.REFUSED and self._status < 500
-        if watch is None or tail is None or is_at_fault or self._outcome is Outcome.ABORTED:
-            return
-        first_seconds = token_seconds = None
-        if self._first_at_seconds is not None:
-            first_seconds = self._first_at_seconds - self._order.arrived_seconds
-            if self._tokens and self._tokens.completion > 1:
-                seconds = self._last_at_seconds - self._first_at_seconds
-                token_seconds = seconds / (self._tokens.completion - 1)
-        watch.observe(
-            self._choice.arm,
-            tail.observation(
-                is_failed=self._outcome is not Outcome.COMPLETED,
-                first_seconds=first_seconds,
-                token_seconds=token_seconds,
-            ),
-        )
-
 
 async def _until_hang_up(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def unavailable(error: EngineUnavailable) -> ApiError:
-    """503 with the time after which the engine should be back."""
-    return ApiError(
-        503,
-        f"{error}; try again in {math.ceil(error.retry_after_seconds)} s.",
-        kind="server_error",
-        code="engine_unavailable",
-        retry_after_seconds=error.retry_after_seconds,
-    )
-
-
-def broken(error: EngineBroken) -> ApiError:
-    """502: the engine died under the request; nothing was kept, so it may be sent again."""
-    return ApiError(
-        502,
-        f"{error}; it is being started again, send the request once more.",
-        kind="server_error",
-        code="engine_died",
-        retry_after_seconds=1.0,
-    )
-
-
-def _log_fields(usage: Usage) -> Mapping[str, object]:
-    return {
-        "request_id": usage.request_id,
-        "route": usage.route,
-        "model": usage.model,
-        "lane": usage.lane,
-        "status": usage.status,
-        "outcome": usage.outcome.value,
-        "prompt_tokens": usage.tokens.prompt,
-        "completion_tokens": usage.tokens.completion,
-        "seconds": round(usage.total_seconds, 4),
-    }

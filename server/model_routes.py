@@ -12,9 +12,8 @@ from server.auth import Authenticator
 from server.body import check, read_json
 from server.catalog import Catalog
 from server.engine import EngineRequest
-from server.engine_errors import refusal
+from server.engine_errors import broken, refusal, unavailable
 from server.errors import EngineBroken, EngineUnavailable
-from server.exchange import broken, unavailable
 from server.generation import request_id
 from server.openai_routes import ERRORS, SECURITY, body_schema
 from server.protocol import DetokenizeRequest, ModelCard, ModelList, TokenizeRequest

@@ -11,6 +11,7 @@ from server.auth import Authenticator, require_scope
 from server.body import check, read_json
 from server.canary import Split
 from server.catalog import Catalog
+from server.engine_errors import broken, unavailable
 from server.errors import (
     ApiError,
     EngineBroken,
@@ -29,7 +30,6 @@ from server.errors import (
     VersionNotFound,
     VersionRefused,
 )
-from server.exchange import broken, unavailable
 from server.gate_evidence import GateVerdict
 from server.keys import ApiKey
 from server.openai_routes import ERRORS, SECURITY, body_schema

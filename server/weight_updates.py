@@ -12,8 +12,8 @@ from pathlib import Path
 
 from server.catalog import Catalog, ServedModel, adapter_name
 from server.engine import LoadedWeights
+from server.engine_errors import broken, unavailable
 from server.errors import ApiError, EngineBroken, EngineUnavailable, UpdateFailed, WeightsRefused
-from server.exchange import broken, unavailable
 from server.protocol import AdapterCard, ModelWeights, WeightsReport
 
 log = logging.getLogger(__name__)
