@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := $(wildcard server evaluator sandbox trainer deploy tests benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help serve loop learn test test-fast check format lock clean
+.PHONY: help serve loop learn test proofs test-fast check format lock clean
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +24,17 @@ learn: ## Prove in ten minutes, on two cores, that the whole training loop learn
 	@sh deploy/setup.sh serve
 	@$(BIN)/codeloop train learn $(ARGS)
 
-test: ## Run every test that this machine can run
+test: ## Run the tests; a quarter of an hour on two cores
 	@sh deploy/setup.sh test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not proof" $(ARGS)
+
+proofs: ## Run the long proofs, which `make test` leaves out
+	@sh deploy/setup.sh test
+	@$(BIN)/python -m pytest -m proof $(ARGS)
 
 test-fast: ## Run the tests that need no real engine
 	@sh deploy/setup.sh test
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not proof" $(ARGS)
 
 check: ## Check format, lint and types
 	@sh deploy/setup.sh test

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,12 @@ import typer
 
 from deploy.invocation import invocation
 from trainer import errors
+from trainer.ranks import is_follower, num_ranks
 
 if TYPE_CHECKING:
-    from trainer.pipeline import Pipeline, Watch
+    from deploy.config import Settings
+    from trainer.parts import Watch
+    from trainer.pipeline import Pipeline
     from trainer.recipe import Recipe
 
 INTERRUPTED = 130
@@ -90,22 +94,29 @@ def run(
 
     codeloop train run my.toml --out runs/a --resume
 
+    torchrun --nproc-per-node 8 -m deploy train run my.toml --out runs/a
+
     codeloop train run my.toml --tensorboard events --metrics-port 9464
     """
     from deploy.train_progress import TrainingView
     from deploy.train_watch import watched
+    from trainer.parts import Watch
     from trainer.recipe_file import read_recipe
 
     try:
         asked = read_recipe(recipe, changes or [])
         folder = out or Path("runs") / asked.name
+        trained = partial(
+            _trained, ctx, asked, folder, key=key, is_resumed=resume, falls_back=fall_back
+        )
+        if is_follower():
+            trained(Watch())
+            return
         with (
             TrainingView(asked) as view,
             watched(view, tensorboard=tensorboard, metrics_port=metrics_port) as watch,
         ):
-            reason = _trained(
-                ctx, asked, folder, watch, key=key, is_resumed=resume, falls_back=fall_back
-            )
+            reason = trained(watch)
     except errors.TrainerError as error:
         _say(str(error))
         raise typer.Exit(exit_code(error)) from error
@@ -133,26 +144,67 @@ def _trained(
     falls_back: bool,
 ) -> str:
     """Why the run ended. Raises TrainerError."""
-    from deploy.eval_bench import bench
     from server.model_store import ModelStore
+    from trainer.led_policy import first_on_each_machine, joined
+    from trainer.run_setup import follow_leader
+
+    settings = invocation(ctx).settings
+    store = ModelStore(settings.deploy.home / "models")
+    fetch = partial(store.resolve, recipe.model.source, pull=True)
+    drive = partial(
+        _driven,
+        settings,
+        recipe,
+        folder,
+        watch,
+        key=key,
+        is_resumed=is_resumed,
+        falls_back=falls_back,
+    )
+    if num_ranks() == 1:
+        return drive(fetch())
+    with joined():
+        model_folder = first_on_each_machine(fetch)
+        if is_follower():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is rank 0's to act on
+            follow_leader(recipe, model_folder)
+            return "followed"
+        return drive(model_folder)
+
+
+def _driven(
+    settings: "Settings",
+    recipe: "Recipe",
+    folder: Path,
+    watch: "Watch",
+    model_folder: Path,
+    *,
+    key: str,
+    is_resumed: bool,
+    falls_back: bool,
+) -> str:
+    """The scheduler's side; why it ended. Raises TrainerError."""
+    from deploy.eval_bench import bench
+    from trainer.led_policy import LedPolicy
     from trainer.reward import Grader
     from trainer.run_setup import set_up
     from trainer.train import run as train
 
-    settings = invocation(ctx).settings
-    store = ModelStore(settings.deploy.home / "models")
-    model_folder = store.resolve(recipe.model.source, pull=True)
     with bench(settings, "strict") as graders, Grader(graders) as grader:
         setup = set_up(recipe, folder, model_folder=model_folder, grader=grader, key=key)
-        return asyncio.run(
-            train(
-                setup,
-                is_resumed=is_resumed,
-                falls_back=falls_back,
-                watch=watch,
-                started=_stop_on_signals,
+        try:
+            return asyncio.run(
+                train(
+                    setup,
+                    is_resumed=is_resumed,
+                    falls_back=falls_back,
+                    watch=watch,
+                    started=_stop_on_signals,
+                )
             )
-        )
+        finally:
+            if isinstance(setup.policy, LedPolicy):
+                setup.policy.end()
 
 
 def _stop_on_signals(pipeline: "Pipeline") -> None:

@@ -227,6 +227,11 @@ def reference_scorer(
 
 def refuse_other_state(state: Mapping[str, Any], named: Mapping[str, Tensor]) -> None:
     """Raise CheckpointInvalid where a state's weights are not those of this model and recipe."""
+    if "ranks" in state:
+        raise CheckpointInvalid(
+            f"the policy's state is of {len(state['ranks'])} ranks and this is one process: start as many"
+            " with torchrun"
+        )
     if state.get("schema") != STATE_SCHEMA:
         raise CheckpointInvalid(
             f"the policy's state has schema {state.get('schema')}: this version of codeloop reads"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import transformers
 
@@ -12,17 +13,23 @@ from trainer.dataset.problem import TrainingProblem
 from trainer.dataset.short_functions import SOURCE, short_functions, split
 from trainer.errors import DatasetInvalid
 from trainer.importance import CorrectionBounds
+from trainer.led_policy import LedPolicy, follow
 from trainer.local_sampler import LocalSampler, tokenizer_digest
 from trainer.plain_policy import PlainPolicy
+from trainer.policy import Policy
 from trainer.policy_options import Compute, LoraOptions, PolicyOptions
 from trainer.prompts import encode
 from trainer.published import Lineage
+from trainer.ranks import num_ranks
 from trainer.recipe import Recipe
 from trainer.recipe_file import recipe_digest
 from trainer.rollout import Sampler
 from trainer.served_sampler import ServedSampler
 from trainer.surrogate import Objective
 from trainer.train import Setup
+
+if TYPE_CHECKING:
+    from trainer.sharded_policy import ShardedPolicy
 
 
 def set_up(
@@ -40,13 +47,7 @@ def set_up(
     return Setup(
         recipe=recipe,
         folder=folder,
-        policy=PlainPolicy(
-            model_folder,
-            policy_options(recipe),
-            lineage=Lineage(
-                base=model_folder, run=recipe.name, recipe_sha256=recipe_digest(recipe)
-            ),
-        ),
+        policy=policy_of(recipe, model_folder),
         sampler=_sampler(recipe, folder, model_folder, key),
         grader=grader,
         prompts=prompts,
@@ -61,6 +62,30 @@ def set_up(
         tokenizer_digest=tokenizer_digest(model_folder),
         dataset=recipe.data.train,
     )
+
+
+def follow_leader(recipe: Recipe, model_folder: Path) -> None:
+    """Be one of torchrun's ranks after the first: returns when rank 0 has ended. Raises ModelUnfit."""
+    follow(_sharded(recipe, model_folder))
+
+
+def policy_of(recipe: Recipe, model_folder: Path) -> Policy:
+    """What learns: under torchrun spread over its ranks, else in this process. Raises ModelUnfit."""
+    if num_ranks() > 1:
+        return LedPolicy(_sharded(recipe, model_folder))
+    lineage = _lineage(recipe, model_folder)
+    return PlainPolicy(model_folder, policy_options(recipe), lineage=lineage)
+
+
+def _sharded(recipe: Recipe, model_folder: Path) -> "ShardedPolicy":
+    from trainer.sharded_policy import ShardedPolicy  # a second that one process does not need
+
+    lineage = _lineage(recipe, model_folder)
+    return ShardedPolicy(model_folder, policy_options(recipe), lineage=lineage)
+
+
+def _lineage(recipe: Recipe, model_folder: Path) -> Lineage:
+    return Lineage(base=model_folder, run=recipe.name, recipe_sha256=recipe_digest(recipe))
 
 
 def problems_of(recipe: Recipe) -> tuple[Sequence[TrainingProblem], Sequence[TrainingProblem]]:

@@ -87,6 +87,7 @@ async def test_log_probabilities_of_a_prompt_are_refused_by_name_where_they_woul
     assert (status, error["param"]) == (400, param)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("model", FUZZ_MINUTES)
 def test_no_legal_request_ends_the_engine(model: str, request: pytest.FixtureRequest) -> None:
     server: Launched = request.getfixturevalue(model)

@@ -117,7 +117,7 @@ def test_twenty_gradings_under_load_flip_nothing(journal: Path, strict_bench: Be
     assert not flips(journal, strict_bench, 20)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_official_gradings_under_load_flip_nothing(journal: Path, official_bench: Bench) -> None:
     # A harness's own clocks make each grading take tens of seconds.

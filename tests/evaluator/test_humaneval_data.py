@@ -72,7 +72,7 @@ def test_a_sample_of_the_plus_suites_canonical_solutions_passes(
     assert not failed(judged(problems, request.getfixturevalue(rules)))
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("rules", ["strict_bench", "official_bench"])
 @pytest.mark.parametrize("name", PLUS)
