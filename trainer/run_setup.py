@@ -9,9 +9,8 @@ import transformers
 from trainer.collect import Grades
 from trainer.dataset.folder import load_dataset
 from trainer.dataset.order import Order
-from trainer.dataset.problem import TrainingProblem
+from trainer.dataset.problem import TrainingProblem, of_difficulty
 from trainer.dataset.short_functions import SOURCE, short_functions, split
-from trainer.errors import DatasetInvalid
 from trainer.importance import CorrectionBounds
 from trainer.led_policy import LedPolicy, follow
 from trainer.local_sampler import LocalSampler, tokenizer_digest
@@ -98,23 +97,9 @@ def problems_of(recipe: Recipe) -> tuple[Sequence[TrainingProblem], Sequence[Tra
         train = load_dataset(Path(recipe.data.train).expanduser())
     if recipe.data.heldout:
         heldout = load_dataset(Path(recipe.data.heldout).expanduser())
-    train = _of_difficulty(train, recipe.data.difficulties)
-    heldout = _of_difficulty(heldout, recipe.data.difficulties)
+    train = of_difficulty(train, recipe.data.difficulties)
+    heldout = of_difficulty(heldout, recipe.data.difficulties)
     return train, heldout if recipe.evaluation.every else ()
-
-
-def _of_difficulty(
-    problems: Sequence[TrainingProblem], wanted: Sequence[str]
-) -> Sequence[TrainingProblem]:
-    if not wanted or not problems:
-        return problems
-    found = [problem for problem in problems if problem.difficulty.lower() in wanted]
-    if not found:
-        there = ", ".join(sorted({problem.difficulty for problem in problems}))
-        raise DatasetInvalid(
-            f"data.difficulties is {list(wanted)} and no problem is of these: the data set has {there}"
-        )
-    return found
 
 
 def policy_options(recipe: Recipe) -> PolicyOptions:

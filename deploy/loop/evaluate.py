@@ -67,7 +67,7 @@ def main(
 def asking_of(loop: LoopSettings, folder: Path) -> Asking:
     """What is asked. folder: of any version; all have one template."""
     table = loop.heldout
-    problems = heldout_problems(table.data, table.problems)
+    problems = heldout_problems(table.data, table.problems, table.difficulties)
     return ask_suite(
         heldout_suite(table.suite, problems, renderer(folder)),
         DataFolder(Path()),

@@ -26,6 +26,8 @@ class HeldOutTable(_Table):
     "short-functions", the held-out kinds of the built-in family."""
     suite: str = "short-functions-held-out"
     """The suite's name, by which the gate asks for it."""
+    difficulties: tuple[str, ...] = Field(default=(), strict=False)
+    """Only problems of these, as in a recipe's table data; empty takes all."""
     problems: int = Field(default=0, ge=0)
     """Only so many, spread evenly over the kinds; 0 for all."""
     samples: int = Field(default=4, ge=1)

@@ -13,20 +13,26 @@ from evaluator.problem import Problem
 from evaluator.prompt import Text
 from evaluator.suite import Suite
 from trainer.dataset.folder import load_dataset
-from trainer.dataset.problem import TrainingProblem
+from trainer.dataset.problem import TrainingProblem, of_difficulty
 from trainer.dataset.short_functions import SOURCE, short_functions, split
 
 FENCE = "```"
 Render = Callable[[TrainingProblem], str]
 
 
-def heldout_problems(data: str, most: int) -> Sequence[TrainingProblem]:
+def heldout_problems(
+    data: str, most: int, difficulties: Sequence[str] = ()
+) -> Sequence[TrainingProblem]:
     """What is never trained on; `most` of them, evenly spread, 0 for all.
 
-    data: a data set's folder, or the family's name. Raises DatasetInvalid.
+    data: a data set's folder, or the family's name. difficulties: only these; none named takes all.
+    Raises DatasetInvalid.
     """
     is_family = data == SOURCE
-    found = split(short_functions())[1] if is_family else load_dataset(Path(data).expanduser())
+    found: Sequence[TrainingProblem] = (
+        split(short_functions())[1] if is_family else load_dataset(Path(data).expanduser())
+    )
+    found = of_difficulty(found, difficulties)
     if not most or most >= len(found):
         return found
     return [found[place * len(found) // most] for place in range(most)]

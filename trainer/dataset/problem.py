@@ -1,6 +1,6 @@
 """A problem to train on: what a model is asked, the tests that reward, and tests that never do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,3 +86,18 @@ class TrainingProblem:
                 f"problem {row.get('id', '(no id)')!r} is not whole ({type(error).__name__}: {error}):"
                 " build the data set again"
             ) from error
+
+
+def of_difficulty(
+    problems: Sequence[TrainingProblem], wanted: Sequence[str]
+) -> Sequence[TrainingProblem]:
+    """Those of the difficulties; all where none is named. Raises DatasetInvalid when nothing is left."""
+    if not wanted or not problems:
+        return problems
+    found = [problem for problem in problems if problem.difficulty.lower() in wanted]
+    if not found:
+        there = ", ".join(sorted({problem.difficulty for problem in problems}))
+        raise DatasetInvalid(
+            f"difficulties is {list(wanted)} and no problem is of these: the data set has {there}"
+        )
+    return found
