@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from deploy.cli import DeferredCommand
 
 COMMANDS = {
+    "cluster": ("deploy.train_cluster:cluster", "One run on many machines, placed by Ray."),
     "data": ("deploy.train_data:app", "Make verified training data, and look at it."),
     "learn": ("deploy.train_learn:learn", "The proof: the loop learns here, in minutes."),
     "plan": ("deploy.train_plan:plan", "Memory, phase times, and whether to pipeline at all."),

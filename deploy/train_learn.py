@@ -21,10 +21,9 @@ from deploy.invocation import invocation
 if TYPE_CHECKING:
     from deploy.config import Settings
     from deploy.launch import Launched
+    from evaluator.grading.bench import Bench
     from trainer.gain import Gain
     from trainer.pipeline import Watch
-    from trainer.reward import Grader
-
 RECIPE = "learn.toml"
 MODEL = "smollm2-135m"
 NOT_LEARNED, RUN_ERROR = 1, 2
@@ -105,7 +104,7 @@ class ProvingGround:
 
     model: Path
     server: "Launched"
-    grader: "Grader"
+    graders: "Bench"
 
     def learn(self, changes: Sequence[str], folder: Path) -> "Gain":
         """A run of the recipe, from the model as it was, and what it gained.
@@ -115,15 +114,17 @@ class ProvingGround:
         from trainer.curves import read_run
         from trainer.gain import gain
         from trainer.recipe_file import read_recipe
+        from trainer.reward import Grader
         from trainer.run_setup import set_up
         from trainer.train import run
 
         served = [f"sampler.url={self.server.base_url}", "sampler.model=policy"]
         recipe = read_recipe(RECIPE, [*changes, "sampler.kind=served", *served])
-        setup = set_up(
-            recipe, folder, model_folder=self.model, grader=self.grader, key=self.server.key
-        )
-        asyncio.run(run(setup, watch=_lines(recipe.limits.iterations)))
+        with Grader(self.graders) as grader:
+            setup = set_up(
+                recipe, folder, model_folder=self.model, grader=grader, key=self.server.key
+            )
+            asyncio.run(run(setup, watch=_lines(recipe.limits.iterations)))
         evaluations = read_run(folder).evaluations
         return gain(evaluations[0], evaluations[-1])
 
@@ -135,7 +136,6 @@ def proving_ground(settings: "Settings") -> Iterator[ProvingGround]:
     from deploy.launch import launch
     from server.model_store import ModelStore
     from trainer.dataset.short_functions import short_functions
-    from trainer.reward import Grader
 
     home = settings.deploy.home
     model = ModelStore(home / "models").resolve(MODEL, pull=True, progress=typer.echo)
@@ -146,9 +146,8 @@ def proving_ground(settings: "Settings") -> Iterator[ProvingGround]:
         with (
             launch(home / "learn", settings=SERVER.format(model=model)) as server,
             bench(settings, "strict") as graders,
-            Grader(graders) as grader,
         ):
-            yield ProvingGround(model=model, server=server, grader=grader)
+            yield ProvingGround(model=model, server=server, graders=graders)
 
 
 def _lines(num_iterations: int) -> "Watch":

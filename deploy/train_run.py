@@ -38,6 +38,7 @@ EXIT_CODES: Mapping[type[errors.TrainerError], int] = {
     errors.AllGroupsDead: 12,
     errors.CheckpointInvalid: 13,
     errors.SaveFailed: 14,
+    errors.PlacementFailed: 15,
 }
 """Kind of failure → exit code; the first that fits. docs/training.md says what to do about each."""
 

@@ -120,6 +120,12 @@ VERSION_TRANSITIONS = sa.Table(
 """Append-only: rows are inserted and never changed, and each holds the hash of the one before."""
 
 
+REVISION = "0002"
+"""The newest of migrations/versions."""
+
+ALEMBIC = sa.table("alembic_version", sa.column("version_num"))
+
+
 def utc_now() -> dt.datetime:
     """The time as the store keeps it: UTC, without a zone mark."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
@@ -175,7 +181,9 @@ class Store:
         self._engine.dispose()
 
     def _migrate(self) -> None:
-        # Imported here: Alembic takes longer to import than to see that there is nothing to do.
+        if self._revision() == REVISION:
+            return
+        # Imported here: it takes longer than all that a command does with a database.
         from alembic import command
         from alembic.config import Config
 
@@ -187,6 +195,13 @@ class Store:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _revision(self) -> str | None:
+        """Alembic's mark; None for a database that is new."""
+        with self._engine.connect() as connection:
+            if not sa.inspect(connection).has_table(ALEMBIC.name):
+                return None
+            return connection.execute(sa.select(ALEMBIC.c.version_num)).scalar()
 
 
 def _tune_sqlite(connection: object, record: object) -> None:

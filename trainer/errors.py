@@ -110,6 +110,10 @@ class SaveFailed(TrainerError):
     """A checkpoint or a version could not be written."""
 
 
+class PlacementFailed(TrainerError):
+    """Machines are not there, are gone, or a program on one of them has ended."""
+
+
 class LogInvalid(TrainerError):
     """A folder has no log of a run that can be read."""
 

@@ -63,6 +63,8 @@ class SamplerTable(_Table):
     """`local` generates in this process, bit for bit the same each time; `served` asks a server."""
     url: str = ""
     """With `served`: the server's address, such as http://127.0.0.1:8000."""
+    more_urls: tuple[str, ...] = Field(default=(), strict=False)
+    """With `served`: servers that sample beside the first; a group goes to whichever is free."""
     model: str = ""
     """With `served`: the model's name there, one whose role is to sample."""
     weights: Literal["in_place", "adapter"] = "in_place"

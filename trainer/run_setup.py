@@ -11,6 +11,7 @@ from trainer.dataset.folder import load_dataset
 from trainer.dataset.order import Order
 from trainer.dataset.problem import TrainingProblem, of_difficulty
 from trainer.dataset.short_functions import SOURCE, short_functions, split
+from trainer.errors import SamplerFailed
 from trainer.importance import CorrectionBounds
 from trainer.led_policy import LedPolicy, follow
 from trainer.local_sampler import LocalSampler, tokenizer_digest
@@ -24,6 +25,7 @@ from trainer.recipe import Recipe
 from trainer.recipe_file import recipe_digest
 from trainer.rollout import Sampler
 from trainer.served_sampler import ServedSampler
+from trainer.spread_sampler import SpreadSampler
 from trainer.surrogate import Objective
 from trainer.train import Setup
 
@@ -141,17 +143,38 @@ def policy_options(recipe: Recipe) -> PolicyOptions:
 def _sampler(recipe: Recipe, folder: Path, model_folder: Path, key: str) -> Sampler:
     table = recipe.sampler
     if table.kind == "served":
-        return ServedSampler(
-            table.url,
-            model=table.model,
-            key=key,
-            label=f"{recipe.name}-{folder.name}",
-            weights=table.weights,
-            concurrency=table.concurrency,
-        )
+        served = [
+            ServedSampler(
+                url,
+                model=table.model,
+                key=one,
+                label=f"{recipe.name}-{folder.name}",
+                weights=table.weights,
+                concurrency=table.concurrency,
+            )
+            for url, one in zip(
+                (table.url, *table.more_urls), _keys(key, len(table.more_urls)), strict=True
+            )
+        ]
+        if len(served) == 1:
+            return served[0]
+        return SpreadSampler(served, concurrency=table.concurrency)
     longest = max(stage.max_new_tokens for stage in recipe.all_stages)
     return LocalSampler(
         model_folder,
         num_rows=table.num_rows,
         most_tokens=recipe.drawing.max_prompt_tokens + longest,
     )
+
+
+def _keys(key: str, num_more: int) -> list[str]:
+    """One for every server: all have the same, or there is one each, with commas between."""
+    keys = key.split(",")
+    if len(keys) == 1:
+        return keys * (1 + num_more)
+    if len(keys) != 1 + num_more:
+        raise SamplerFailed(
+            f"the key is {len(keys)} keys and the recipe names {1 + num_more} servers: give one for all,"
+            " or one each in the order of the servers, with commas between"
+        )
+    return keys
