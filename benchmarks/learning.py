@@ -15,9 +15,10 @@ from pathlib import Path
 
 from benchmarks.report import Report, parse
 from deploy.config import find_config, load_settings
-from deploy.train_learn import ProvingGround, proving_ground
+from deploy.train_learn import RECIPE, ProvingGround, proving_ground
 from trainer.curves import mean, number, read_run
 from trainer.gain import Gain
+from trainer.recipe_file import read_recipe
 
 ITERATIONS, QUICK_ITERATIONS = 14, 8
 CONTROL, ONE_OFF = "shuffled rewards", "one-off"
@@ -40,7 +41,7 @@ def main() -> None:
     began, gains = time.monotonic(), {}
     with (
         tempfile.TemporaryDirectory(prefix="codeloop-benchmark-") as folder,
-        proving_ground(load_settings(find_config(None))) as ground,
+        proving_ground(load_settings(find_config(None)), read_recipe(RECIPE)) as ground,
     ):
         for number, (name, changes) in enumerate(arms.items()):
             gains[name] = arm(report, ground, name, changes, iterations, Path(folder, str(number)))
@@ -60,7 +61,7 @@ def arm(
     """One run, and its lines."""
     report.note(f"\n{name}")
     limits = [f"limits.iterations={iterations}", "limits.minutes=60", "limits.dead_iterations=60"]
-    found = ground.learn([*changes, *limits], folder)
+    found = ground.learn(RECIPE, [*changes, *limits], folder)
     rows = read_run(folder).iterations
     seconds = [number(row, "measured", "iteration_seconds") for row in rows[1:]]
     report.figure(f"{name}: before", [100 * found.before], "%")

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from evaluator.grading.bench import Bench
     from trainer.gain import Gain
     from trainer.pipeline import Watch
+    from trainer.recipe import Recipe
+
+
 RECIPE = "learn.toml"
-MODEL = "smollm2-135m"
+MOST_SEQUENCES = 192
+"""More at once are no faster on two cores."""
 NOT_LEARNED, RUN_ERROR = 1, 2
 SERVER = """\
 [server.lanes.train]
@@ -35,8 +39,8 @@ share = 1.0
 name = "policy"
 source = "{model}"
 role = "sampler"
-context_tokens = 512
-concurrency = 192
+context_tokens = {context_tokens}
+concurrency = {concurrency}
 kv_cache_bytes = 1073741824
 """
 
@@ -49,11 +53,20 @@ def learn(
     ] = None,
     least: Annotated[
         float,
-        typer.Option(min=0.0, max=100.0, help="Points that the gain's lower bound must reach."),
+        typer.Option(min=-100.0, max=100.0, help="Points that the gain's lower bound must reach."),
     ] = 15.0,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE.toml", help="What is trained; with an evaluation of held-out problems."
+        ),
+    ] = RECIPE,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
+    ] = False,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help=f"Change a key of {RECIPE}; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; repeatable."),
     ] = None,
 ) -> None:
     """Train SmolLM2-135M on short functions and ask it problems of kinds it has never seen.
@@ -66,18 +79,22 @@ def learn(
     codeloop train learn
 
     codeloop train learn --set batch.control=shuffled_rewards --least 0      (must not learn)
+
+    codeloop train learn --recipe overnight.toml --out runs/overnight --least 0
     """
     from deploy.errors import LaunchError
     from evaluator.errors import EvaluatorError
     from sandbox.errors import SandboxError
     from trainer.errors import TrainerError
+    from trainer.recipe_file import read_recipe
 
     folder = out or Path("runs") / f"learn-{time.strftime('%Y%m%d-%H%M%S')}"
     began = time.monotonic()
     # The server of our own must not outlive us: its `with` is left by an exception.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        found = _learned(ctx, folder, changes or [])
+        with proving_ground(invocation(ctx).settings, read_recipe(recipe, changes or [])) as ground:
+            found = ground.learn(recipe, changes or [], folder, is_resumed=resume)
     except (LaunchError, TrainerError, SandboxError, EvaluatorError) as error:
         sys.stderr.write(f"codeloop: {error}\n")
         raise typer.Exit(RUN_ERROR) from error
@@ -91,13 +108,6 @@ def learn(
         raise typer.Exit(NOT_LEARNED)
 
 
-def _learned(ctx: typer.Context, folder: Path, changes: list[str]) -> "Gain":
-    """Serve, train, compare. Raises LaunchError, TrainerError, SandboxError, EvaluatorError."""
-    settings = invocation(ctx).settings
-    with proving_ground(settings) as ground:
-        return ground.learn(changes, folder)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProvingGround:
     """A server that samples and graders, for as many runs as one likes."""
@@ -106,8 +116,10 @@ class ProvingGround:
     server: "Launched"
     graders: "Bench"
 
-    def learn(self, changes: Sequence[str], folder: Path) -> "Gain":
-        """A run of the recipe, from the model as it was, and what it gained.
+    def learn(
+        self, recipe: str, changes: Sequence[str], folder: Path, *, is_resumed: bool = False
+    ) -> "Gain":
+        """A run from the model as it was, or gone on with, and what it gained from first to last.
 
         Raises TrainerError, SandboxError, EvaluatorError.
         """
@@ -119,35 +131,46 @@ class ProvingGround:
         from trainer.train import run
 
         served = [f"sampler.url={self.server.base_url}", "sampler.model=policy"]
-        recipe = read_recipe(RECIPE, [*changes, "sampler.kind=served", *served])
+        asked = read_recipe(recipe, [*changes, "sampler.kind=served", *served])
         with Grader(self.graders) as grader:
             setup = set_up(
-                recipe, folder, model_folder=self.model, grader=grader, key=self.server.key
+                asked, folder, model_folder=self.model, grader=grader, key=self.server.key
             )
-            asyncio.run(run(setup, watch=_lines(recipe.limits.iterations)))
+            watch = _lines(asked.limits.iterations)
+            asyncio.run(run(setup, is_resumed=is_resumed, watch=watch))
         evaluations = read_run(folder).evaluations
         return gain(evaluations[0], evaluations[-1])
 
 
 @contextmanager
-def proving_ground(settings: "Settings") -> Iterator[ProvingGround]:
-    """Start all of it. Raises ModelError, LaunchError, SandboxError."""
+def proving_ground(settings: "Settings", recipe: "Recipe") -> Iterator[ProvingGround]:
+    """Start all of it. recipe: whose model is served. Raises ModelError, LaunchError, SandboxError."""
     from deploy.eval_bench import bench
     from deploy.launch import launch
     from server.model_store import ModelStore
     from trainer.dataset.short_functions import short_functions
 
     home = settings.deploy.home
-    model = ModelStore(home / "models").resolve(MODEL, pull=True, progress=typer.echo)
+    model = ModelStore(home / "models").resolve(recipe.model.source, pull=True, progress=typer.echo)
     typer.echo("starting the sampler's engine")
     with ThreadPoolExecutor(1) as beside:
         # They take as long as some of the engine's imports, and are kept.
         beside.submit(short_functions)
         with (
-            launch(home / "learn", settings=SERVER.format(model=model)) as server,
+            launch(home / "learn", settings=_server(model, recipe)) as server,
             bench(settings, "strict") as graders,
         ):
             yield ProvingGround(model=model, server=server, graders=graders)
+
+
+def _server(model: Path, recipe: "Recipe") -> str:
+    longest = max(stage.max_new_tokens for stage in recipe.all_stages)
+    tokens = recipe.drawing.max_prompt_tokens + longest
+    return SERVER.format(
+        model=model,
+        context_tokens=tokens,
+        concurrency=min(MOST_SEQUENCES, recipe.batch.prompts * recipe.batch.samples),
+    )
 
 
 def _lines(num_iterations: int) -> "Watch":
