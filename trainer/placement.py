@@ -22,6 +22,7 @@ from trainer.errors import PlacementFailed
 PLACING_SECONDS = 60.0
 _CALL_SECONDS = 120.0
 _STOP_SECONDS = 60.0
+_LOOK_SECONDS = 10.0
 _TAIL_BYTES = 3000
 
 
@@ -130,8 +131,9 @@ def placed(address: str, places: Sequence[Place]) -> Iterator[list[Placed]]:
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     try:
+        _look_for(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise PlacementFailed(
             f"there is no Ray cluster at {address!r} ({error}): start one with `ray start --head`, or"
             " name its address"
@@ -168,6 +170,13 @@ def placed(address: str, places: Sequence[Place]) -> Iterator[list[Placed]]:
             remove_placement_group(group)
     finally:
         ray.shutdown()
+
+
+def _look_for(address: str) -> None:
+    """Ray itself tries for minutes to reach an address where nobody is. Raises OSError."""
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit() and "://" not in address:
+        socket.create_connection((host, int(port)), _LOOK_SECONDS).close()
 
 
 def _in_words(resources: Mapping[str, float]) -> str:
