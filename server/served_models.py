@@ -82,6 +82,7 @@ class ServedModels:
             family=found,
             context_tokens=context_tokens,
             has_gpu=has_gpu(),
+            num_engines=sum(each.engine != "scripted" for each in self._settings.models),
         )
         return self._served(
             model,

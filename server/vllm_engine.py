@@ -59,8 +59,11 @@ def vllm_command(
     family: Family,
     context_tokens: int,
     has_gpu: bool,
+    num_engines: int = 1,
 ) -> EngineCommand:
     """The child process that serves `folder` under `settings.name`.
+
+    num_engines: that share this machine's processors.
 
     Raises ModelError when `settings.engine_arguments` has an argument that codeloop sets itself.
     """
@@ -101,7 +104,7 @@ def vllm_command(
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
-            **({} if has_gpu else cpu_environment(settings)),
+            **({} if has_gpu else cpu_environment(settings, num_engines=num_engines)),
         },
         probe=probe_request(settings.name),
     )

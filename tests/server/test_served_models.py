@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from server.cpu_engine import cpu_environment
 from server.errors import DoesNotFit, ModelError
 from server.families import family
 from server.memory_check import available_bytes, check_memory
@@ -103,3 +104,15 @@ def test_an_argument_that_codeloop_sets_itself_is_refused(argument: str) -> None
     with pytest.raises(ModelError, match="which codeloop sets itself"):
         command(engine_arguments=(argument,))
     assert command(engine_arguments=("--seed", "7")).endswith("--seed 7")
+
+
+def test_engines_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    model = ModelSettings(name="m")
+    alone = cpu_environment(model, num_engines=1, around={})
+    crowd = cpu_environment(model, num_engines=1000, around={})
+    assert int(alone["OMP_NUM_THREADS"]) >= 1 == int(crowd["OMP_NUM_THREADS"])
+    own = {"OMP_NUM_THREADS": "3", "GLIBC_TUNABLES": "", "TORCHDYNAMO_DISABLE": "0"}
+    assert cpu_environment(model, num_engines=1, around=own) == {}
+    spread = ModelSettings(name="m", tensor_parallel=2)
+    assert "OMP_NUM_THREADS" not in cpu_environment(spread, num_engines=1, around={})
