@@ -23,14 +23,16 @@ def test_the_shipped_loop_fits_its_server() -> None:
     ("old", "new", "told"),
     [
         ("rounds = 3", "rounds = -1", "rounds is -1"),
-        ("iterations = 15", "iteration = 15", "iteration"),
+        ("\niterations = ", "\niteration = ", "iteration"),
         ("improvement = 0.0", "margin = 2", "gate.suites.short-functions-held-out.margin is 2"),
         ("[heldout]", "[heldout", "is no TOML"),
     ],
 )
 def test_a_wrong_key_is_named(old: str, new: str, told: str, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
-    path.write_text((SHIPPED / "example.toml").read_text().replace(old, new))
+    shipped = (SHIPPED / "example.toml").read_text()
+    assert old in shipped
+    path.write_text(shipped.replace(old, new))
     with pytest.raises(LoopInvalid, match=told):
         read_loop(path)
 
