@@ -16,7 +16,7 @@ serve: ## Serve the default model; the URL, a key and a curl line appear when it
 	@sh deploy/setup.sh serve
 	@$(BIN)/codeloop serve $(ARGS)
 
-loop: ## Train the default model while users ask it, promote what got better; half an hour on two cores
+loop: ## Train the default model while users ask it, promote what got better; a quarter of an hour on two cores
 	@sh deploy/setup.sh serve
 	@$(BIN)/codeloop --config deploy/loop/example_server.toml --home runs/loop loop deploy/loop/example.toml $(ARGS)
 
