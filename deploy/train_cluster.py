@@ -1,10 +1,10 @@
 """`codeloop train cluster`: one run's samplers and learners on the machines of a Ray cluster."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,7 +95,7 @@ def cluster(
         settings = _settings(asked, model, server, folder)
         with placed(address, places) as found:
             _say(f"placed on {len({one.call('machine') for one in found})} machines")
-            words = ["-m", "deploy", *_options(ctx), "train", "run", recipe, "--out", str(folder)]
+            words = ["deploy", *_options(ctx), "train", "run", recipe, "--out", str(folder)]
             words += [word for change in changes or [] for word in ("--set", change)]
             code = _driven(
                 found[:samplers], found[samplers:], settings, words, folder, is_resumed=resume
@@ -116,13 +116,9 @@ def _driven(
     is_resumed: bool,
 ) -> int:
     """Start all, follow the first learner; its exit code. Raises PlacementFailed."""
-    from trainer.errors import PlacementFailed
-
     logs = folder.with_name(f"{folder.name}.logs")
     for one in samplers:
-        one.call(
-            "start", ["-m", "deploy.sampler_place", str(settings)], {}, logs / f"{one.name}.log"
-        )
+        _start(one, signal.SIGTERM, ["deploy.sampler_place", str(settings)], {}, logs)
     urls, keys = zip(*map(_ready, samplers), strict=True)
     _say(f"sampling at {', '.join(urls)}")
     told = [
@@ -141,22 +137,50 @@ def _driven(
         "CODELOOP_KEY": ",".join(keys),
     }
     for rank, one in enumerate(learners):
-        one.call("start", words, meeting | {"RANK": str(rank)}, logs / f"{one.name}.log")
-    with ExitStack() as stack:
-        lines = _Followed(logs / f"{learners[0].name}.log")
-        stack.callback(lines.show)
-        while True:
-            lines.show()
-            codes = {one.name: one.call("exit_code") for one in (*learners, *samplers)}
-            if (code := codes[learners[0].name]) is not None:
-                return int(code)
-            for one in (*learners[1:], *samplers):
-                if codes[one.name] is not None:
-                    raise PlacementFailed(
-                        f"{one.name} ended with exit code {codes[one.name]}; go on with --resume once"
-                        f" it is mended. Its log ends with\n{one.call('tail')}"
-                    )
-            time.sleep(POLL_SECONDS)
+        _start(one, signal.SIGKILL, words, meeting | {"RANK": str(rank)}, logs)
+    lines = _Followed(logs / f"{learners[0].name}.log")
+    try:
+        return _watched(samplers, learners, lines)
+    except KeyboardInterrupt:
+        # It ends its iteration with a checkpoint; the others still make its steps meanwhile.
+        learners[0].call("stop")
+        raise
+    finally:
+        lines.show()
+
+
+def _start(
+    one: "Placed",
+    tie: signal.Signals,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    logs: Path,
+) -> None:
+    """Run `python -m words…` there. tie: what it gets when its keeper is gone, which Ray ends with us."""
+    tied = ["-m", "deploy.loop.tethered", tie.name, str(one.call("pid"))]
+    command = [*tied, sys.executable, "-m", *words]
+    one.call("start", command, environment, here=Path.cwd(), log=logs / f"{one.name}.log")
+
+
+def _watched(samplers: Sequence["Placed"], learners: Sequence["Placed"], lines: "_Followed") -> int:
+    """The first learner's exit code, once it has one. Raises PlacementFailed when another fails first."""
+    from trainer.errors import PlacementFailed
+
+    while True:
+        lines.show()
+        codes = {one.name: one.call("exit_code") for one in (*learners, *samplers)}
+        if (code := codes[learners[0].name]) is not None:
+            return int(code)
+        # After the run's end the other learners may be gone a moment before the first.
+        ended = [one for one in samplers if codes[one.name] is not None]
+        ended += [one for one in learners if codes[one.name]]
+        if ended:
+            one = ended[0]
+            raise PlacementFailed(
+                f"{one.name} ended with exit code {codes[one.name]}; go on with --resume once it is"
+                f" mended. Its log ends with\n{one.call('tail')}"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def _ready(sampler: "Placed") -> tuple[str, str]:

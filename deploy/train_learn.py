@@ -85,7 +85,8 @@ def learn(
     from deploy.errors import LaunchError
     from evaluator.errors import EvaluatorError
     from sandbox.errors import SandboxError
-    from trainer.errors import TrainerError
+    from server.errors import ServerError
+    from trainer.errors import RecipeInvalid, TrainerError
     from trainer.recipe_file import read_recipe
 
     folder = out or Path("runs") / f"learn-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -93,9 +94,14 @@ def learn(
     # The server of our own must not outlive us: its `with` is left by an exception.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        with proving_ground(invocation(ctx).settings, read_recipe(recipe, changes or [])) as ground:
+        asked = read_recipe(recipe, changes or [])
+        if not asked.evaluation.every:
+            raise RecipeInvalid(
+                f"{recipe} has no evaluation.every: nothing would be asked before and after; set it"
+            )
+        with proving_ground(invocation(ctx).settings, asked) as ground:
             found = ground.learn(recipe, changes or [], folder, is_resumed=resume)
-    except (LaunchError, TrainerError, SandboxError, EvaluatorError) as error:
+    except (LaunchError, ServerError, TrainerError, SandboxError, EvaluatorError) as error:
         sys.stderr.write(f"codeloop: {error}\n")
         raise typer.Exit(RUN_ERROR) from error
     minutes = (time.monotonic() - began) / 60
@@ -124,6 +130,7 @@ class ProvingGround:
         Raises TrainerError, SandboxError, EvaluatorError.
         """
         from trainer.curves import read_run
+        from trainer.errors import RecipeInvalid
         from trainer.gain import gain
         from trainer.recipe_file import read_recipe
         from trainer.reward import Grader
@@ -138,8 +145,13 @@ class ProvingGround:
             )
             watch = _lines(asked.limits.iterations)
             asyncio.run(run(setup, is_resumed=is_resumed, watch=watch))
-        evaluations = read_run(folder).evaluations
-        return gain(evaluations[0], evaluations[-1])
+        pair = read_run(folder).first_and_last
+        if pair is None:
+            raise RecipeInvalid(
+                f"{folder} has no two evaluations to compare: the recipe holds nothing out, or the run"
+                " made no step; name problems as data.heldout, or raise limits"
+            )
+        return gain(*pair)
 
 
 @contextmanager

@@ -55,8 +55,14 @@ class Keeper:
         with socket.create_server(("", 0)) as listener:
             return int(listener.getsockname()[1])
 
-    def start(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Run `python words…`. log: takes what it says on stderr."""
+    def pid(self) -> int:
+        """Of the actor, so that a program can be tied to it."""
+        return os.getpid()
+
+    def start(
+        self, words: Sequence[str], environment: Mapping[str, str], *, here: Path, log: Path
+    ) -> None:
+        """Run `python words…` in the folder `here`. log: takes what it says on stderr."""
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
@@ -65,6 +71,7 @@ class Keeper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
+                cwd=here,
                 env={**os.environ, **environment},
                 start_new_session=True,
             )
@@ -105,11 +112,15 @@ class Placed:
         self.name = place.name
         self._actor = actor
 
-    def call(self, method: str, *arguments: Any, seconds: float = _CALL_SECONDS) -> Any:
+    def call(
+        self, method: str, *arguments: Any, seconds: float = _CALL_SECONDS, **named: Any
+    ) -> Any:
         """A method of the keeper."""
         ray = _ray()
         try:
-            return ray.get(getattr(self._actor, method).remote(*arguments), timeout=seconds)
+            return ray.get(
+                getattr(self._actor, method).remote(*arguments, **named), timeout=seconds
+            )
         except ray.exceptions.GetTimeoutError as error:
             raise PlacementFailed(
                 f"{self.name}: {method} was not answered in {seconds:g} s; look at its machine"

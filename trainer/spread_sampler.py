@@ -8,7 +8,8 @@ from pathlib import Path
 from trainer.errors import SamplerMismatch
 from trainer.rollout import Drawing, Group, GroupRequest, Sampler
 
-_SAME = ("weights_digest", "tokenizer")
+_SAME = ("tokenizer", "max_model_len")
+"""Weights need not be the same: a run begins with giving them its own."""
 
 
 class SpreadSampler:
@@ -65,7 +66,7 @@ class SpreadSampler:
                 if known[0].get(name) != other.get(name):
                     raise SamplerMismatch(
                         f"the samplers {known[0].get('url')} and {other.get('url')} differ in {name}:"
-                        f" {known[0].get(name)} and {other.get(name)}; serve one model on all of them"
+                        f" {known[0].get(name)} and {other.get(name)}; serve one model on all of them, set up alike"
                     )
         return known[0] | {"samplers": str(len(known))}
 

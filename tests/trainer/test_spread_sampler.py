@@ -45,7 +45,7 @@ class Paced:
         return [(-1.0,) for _ in sequences]
 
     async def identify(self) -> dict[str, str]:
-        return {"url": self.name, "weights_digest": self.name[:1]}
+        return {"url": self.name, "max_model_len": self.name[:1]}
 
     async def close(self) -> None:
         self.name = "closed"
@@ -92,5 +92,5 @@ async def test_new_weights_reach_all_of_them_or_the_failure_is_told() -> None:
 async def test_samplers_of_different_models_are_refused() -> None:
     alike = SpreadSampler([Paced("a1", 0), Paced("a2", 0)], concurrency=1)
     assert (await alike.identify())["samplers"] == "2"
-    with pytest.raises(SamplerMismatch, match="a1 and b1 differ in weights_digest"):
+    with pytest.raises(SamplerMismatch, match="a1 and b1 differ in max_model_len"):
         await SpreadSampler([Paced("a1", 0), Paced("b1", 0)], concurrency=1).identify()
