@@ -13,8 +13,8 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +31,10 @@ from benchmarks.load import (
     percentile,
 )
 from benchmarks.report import Report, parse
-from benchmarks.servers import WHOLE_CHAT_LANE, model_gateway, scripted_gateway, through
+from benchmarks.servers import SCRIPTED, WHOLE_CHAT_LANE, gateway_over, through
 from deploy.launch import Launched
 from server.store import USAGE
 
-SCRIPTED = "scripted"
 MODELS = (SCRIPTED, "tiny-64k", "smollm2-135m")
 SCRIPT = "num_tokens = 100000\ntokens_per_second = 50.0\n"
 NUM_STREAMS = 50
@@ -71,16 +70,10 @@ def main() -> None:
     report.finish()
 
 
-@contextmanager
-def server(model: str) -> Iterator[Launched]:
+def server(model: str) -> AbstractContextManager[Launched]:
     """A gateway over the scripted engine or a real one."""
     slots = f"concurrency = {NUM_STREAMS + 14}"
-    with (
-        scripted_gateway(SCRIPT, server=WHOLE_CHAT_LANE, model=slots)
-        if model == SCRIPTED
-        else model_gateway(model, server=WHOLE_CHAT_LANE, model=slots)
-    ) as gateway:
-        yield gateway
+    return gateway_over(model, SCRIPT, server=WHOLE_CHAT_LANE, model=slots)
 
 
 def one_death(

@@ -14,8 +14,8 @@ end the usage rows of all calls are compared with the engine's counters.
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -24,11 +24,10 @@ import sqlalchemy as sa
 
 from benchmarks.load import CHAT, Endpoint, percentile
 from benchmarks.report import Report, parse
-from benchmarks.servers import behind, model_gateway, scripted_gateway, through
+from benchmarks.servers import SCRIPTED, behind, gateway_over, through
 from deploy.launch import Launched
 from server.store import USAGE
 
-SCRIPTED = "scripted"
 MODELS = (SCRIPTED, "tiny-64k", "smollm2-135m")
 SCRIPT = "num_tokens = 100000\ntokens_per_second = 50.0\n"
 OTHER_STREAMS = 2
@@ -107,11 +106,9 @@ def show(report: Report, seconds: Mapping[str, list[list[float]]], counted: Coun
         report.figure(f"difference: {name}", [abs(engine - counted.usage[name])], "", at_most=0)
 
 
-@contextmanager
-def server(model: str) -> Iterator[Launched]:
+def server(model: str) -> AbstractContextManager[Launched]:
     """A gateway over the scripted engine or a real one."""
-    with scripted_gateway(SCRIPT) if model == SCRIPTED else model_gateway(model) as gateway:
-        yield gateway
+    return gateway_over(model, SCRIPT)
 
 
 def usage(gateway: Launched) -> Mapping[str, int]:

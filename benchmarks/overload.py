@@ -9,16 +9,14 @@ short calls in the ide lane alone, and the same while the eval lane is saturated
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from benchmarks.load import NUMBER, Generators, Load, Outcome, load_generators, percentile
 from benchmarks.report import Report, parse
-from benchmarks.servers import model_gateway, scripted_gateway, through
+from benchmarks.servers import SCRIPTED, gateway_over, through
 from deploy.launch import Launched
 
-SCRIPTED = "scripted"
 MODELS = (SCRIPTED, "smollm2-135m", "tiny-64k")
 SLOTS = 8
 """Few, as on a processor, where every further answer at once slows all others down."""
@@ -47,16 +45,9 @@ def main() -> None:
     report.finish()
 
 
-@contextmanager
-def server(model: str) -> Iterator[Launched]:
+def server(model: str) -> AbstractContextManager[Launched]:
     """A gateway over the scripted engine or a real one, with SLOTS slots."""
-    slots = f"concurrency = {SLOTS}"
-    with (
-        scripted_gateway(SCRIPT, server=SERVER, model=slots)
-        if model == SCRIPTED
-        else model_gateway(model, server=SERVER, model=slots)
-    ) as gateway:
-        yield gateway
+    return gateway_over(model, SCRIPT, server=SERVER, model=f"concurrency = {SLOTS}")
 
 
 def body(model: str, num_tokens: int) -> dict[str, Any]:

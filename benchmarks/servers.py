@@ -9,12 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks.load import Endpoint
 from deploy.launch import Launched, launch
+
+SCRIPTED = "scripted"
+"""Name of the engine that needs no model, where a benchmark takes --model."""
 
 START_SECONDS = 60.0
 WHOLE_CHAT_LANE = (
@@ -102,6 +105,15 @@ def model_gateway(name: str, *, model: str = "", server: str = "") -> Iterator[L
         settings = f"[server]\n{server}\n[[server.models]]\nname = '{name}'\n{model}\n"
         with launch(home, settings=settings, start_seconds=900) as launched:
             yield launched
+
+
+def gateway_over(
+    name: str, script: str, *, model: str = "", server: str = ""
+) -> AbstractContextManager[Launched]:
+    """A gateway over the scripted engine where that is the name, else over the real engine."""
+    if name == SCRIPTED:
+        return scripted_gateway(script, model=model, server=server)
+    return model_gateway(name, model=model, server=server)
 
 
 def through(launched: Launched, *, lane: str = "") -> Endpoint:

@@ -9,16 +9,14 @@ in turns.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from benchmarks.load import NUMBER, Generators, Load, Outcome, load_generators, percentile
 from benchmarks.report import Report, parse
-from benchmarks.servers import model_gateway, scripted_gateway, through
+from benchmarks.servers import SCRIPTED, gateway_over, through
 from deploy.launch import Launched
 
-SCRIPTED = "scripted"
 MODELS = (SCRIPTED, "smollm2-135m")
 SLOTS = 32
 ANSWERS = 8
@@ -45,17 +43,11 @@ def main() -> None:
     report.finish()
 
 
-@contextmanager
-def server(model: str) -> Iterator[Launched]:
+def server(model: str) -> AbstractContextManager[Launched]:
     """A model that serves users and lets a trainer draw, as with an adapter recipe."""
-    more = f"concurrency = {SLOTS}\nadapters = 2"
+    more = f"concurrency = {SLOTS}\nadapters = 2\nkv_cache_bytes = 1073741824"
     lanes = "lanes.train = { queue = 64, queue_seconds = 600, request_seconds = 600 }"
-    with (
-        scripted_gateway(SCRIPT, server=lanes, model=more)
-        if model == SCRIPTED
-        else model_gateway(model, server=lanes, model=f"{more}\nkv_cache_bytes = 1073741824")
-    ) as gateway:
-        yield gateway
+    return gateway_over(model, SCRIPT, server=lanes, model=more)
 
 
 def users(gateway: Launched, model: str, lane: str, seconds: float) -> Load:

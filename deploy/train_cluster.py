@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.invocation import invocation
+from deploy.train_options import ChangesOption, OutOption, RecipeArgument, ResumeOption
 
 if TYPE_CHECKING:
     from trainer.placement import Placed
@@ -34,25 +35,15 @@ concurrency = {concurrency}
 
 def cluster(
     ctx: typer.Context,
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE.toml", help="A file, or a recipe that comes along.")
-    ],
+    recipe: RecipeArgument,
     samplers: Annotated[int, typer.Option(min=1, help="Servers that sample.")] = 1,
     learners: Annotated[int, typer.Option(min=1, help="Ranks that learn.")] = 1,
     address: Annotated[
         str, typer.Option(help="Of the Ray cluster; auto is the one of this machine.")
     ] = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="The run's folder; else runs/NAME."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
-    ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as limits.iterations=5."),
-    ] = None,
+    out: OutOption = None,
+    resume: ResumeOption = False,
+    changes: ChangesOption = None,
     sampler_cpus: Annotated[float, typer.Option(min=0, help="Of each sampler.")] = 1,
     sampler_gpus: Annotated[float, typer.Option(min=0, help="Of each sampler.")] = 0,
     learner_cpus: Annotated[float, typer.Option(min=0, help="Of each learner.")] = 1,

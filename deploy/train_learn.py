@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.invocation import invocation
+from deploy.train_options import ChangesOption, OutOption, ResumeOption
 
 if TYPE_CHECKING:
     from deploy.config import Settings
@@ -47,10 +48,7 @@ kv_cache_bytes = 1073741824
 
 def learn(
     ctx: typer.Context,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="The run's folder; else runs/learn-TIME."),
-    ] = None,
+    out: OutOption = None,
     least: Annotated[
         float,
         typer.Option(min=-100.0, max=100.0, help="Points that the gain's lower bound must reach."),
@@ -61,13 +59,8 @@ def learn(
             metavar="RECIPE.toml", help="What is trained; with an evaluation of held-out problems."
         ),
     ] = RECIPE,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
-    ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; repeatable."),
-    ] = None,
+    resume: ResumeOption = False,
+    changes: ChangesOption = None,
 ) -> None:
     """Train SmolLM2-135M on short functions and ask it problems of kinds it has never seen.
 

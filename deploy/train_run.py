@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.invocation import invocation
+from deploy.train_options import ChangesOption, OutOption, RecipeArgument, ResumeOption
 from trainer import errors
 from trainer.ranks import is_follower, num_ranks
 
@@ -45,23 +46,13 @@ EXIT_CODES: Mapping[type[errors.TrainerError], int] = {
 
 def run(
     ctx: typer.Context,
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE.toml", help="A file, or a recipe that comes along.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="The run's folder; else runs/NAME."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")
-    ] = False,
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    resume: ResumeOption = False,
     fall_back: Annotated[
         bool, typer.Option("--fall-back", help="From the one before, if the last is damaged.")
     ] = False,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key, as limits.iterations=5."),
-    ] = None,
+    changes: ChangesOption = None,
     tensorboard: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write TensorBoard's event files there as it goes."),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from server.cpu_engine import BATCHED_TOKENS as CPU_BATCHED_TOKENS
 from server.cpu_engine import BLOCK_TOKENS
 from server.machines import GIB, GPUS_PER_HOST, Machine
 from server.model_shape import BYTES_PER_WEIGHT, Layer, ModelShape, WeightFormat
@@ -22,9 +23,10 @@ UNQUANTISED_BYTES = 2
 
 GPU_BLOCK_TOKENS = 16
 LATENT_BLOCK_TOKENS = 64
-"""The cache is handed out in blocks of so many tokens, and the engine keeps one block back."""
+"""The cache is handed out in blocks of so many tokens, and the engine keeps one block back; on a CPU in
+those of cpu_engine."""
 
-BATCHED_TOKENS = {"gpu": 8192, "cpu": 2048}
+BATCHED_TOKENS = {"gpu": 8192, "cpu": CPU_BATCHED_TOKENS}
 """Prompt tokens of one step, which the server sets; they decide the activations."""
 
 ENGINE_BYTES = GIB
