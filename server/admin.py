@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 
+from server.admin_protocol import Unloaded, WeightsList, WeightsReport, WeightsRequest
 from server.auth import Authenticator, require_scope
 from server.body import check, read_json
 from server.catalog import Catalog, ServedModel
 from server.errors import ApiError
 from server.keys import ApiKey
 from server.openai_routes import ERRORS, SECURITY, body_schema
-from server.protocol import ErrorBody, Unloaded, WeightsList, WeightsReport, WeightsRequest
+from server.protocol import ErrorBody
 from server.settings import ServerSettings
 from server.weight_updates import WeightUpdates
 

@@ -35,6 +35,7 @@ def cpu_arguments(settings: ModelSettings) -> list[str]:
         "--max-num-batched-tokens", str(BATCHED_TOKENS),
         "--block-size", str(BLOCK_TOKENS),
         "--dtype", "bfloat16",
+        "--scheduler-cls", "server.engine_scheduler.UsersFirst",
     ]  # fmt: skip
     if not settings.compile:
         arguments.append("--enforce-eager")

@@ -7,6 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.requests import Request
 
+from server.admin_protocol import (
+    GateAnswer,
+    Promoted,
+    PromotionList,
+    PromotionRequest,
+    RollbackRequest,
+)
 from server.auth import Authenticator, require_scope
 from server.body import check, read_json
 from server.canary import Split
@@ -35,14 +42,7 @@ from server.keys import ApiKey
 from server.openai_routes import ERRORS, SECURITY, body_schema
 from server.promotion import Promotions
 from server.promotion_wish import Wish
-from server.protocol import (
-    ErrorBody,
-    GateAnswer,
-    Promoted,
-    PromotionList,
-    PromotionRequest,
-    RollbackRequest,
-)
+from server.protocol import ErrorBody
 from server.settings import ServerSettings
 
 FAULTS: tuple[tuple[type[ServerError], int, str], ...] = (

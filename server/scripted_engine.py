@@ -25,6 +25,7 @@ from server.engine_control import EngineControl
 from server.engine_process import EngineCommand
 from server.families import Family
 from server.script import SWAP_FAULTS, Fault, Script, read_script
+from server.scripted_answer import Answer, event
 from server.scripted_control import (
     EXIT_CODE_OF_FAULT,
     ScriptedAdapters,
@@ -67,48 +68,6 @@ def scripted_family() -> Family:
 
 class _HangUp(Exception):
     """The script closes the connection in mid-answer."""
-
-
-class Answer:
-    """One request being answered: what is asked, what has gone out."""
-
-    def __init__(
-        self, request_id: str, body: dict[str, Any], route: str, prompt_tokens: int
-    ) -> None:
-        self.id = request_id
-        self.is_chat = route.endswith("chat/completions")
-        self.is_responses = route.endswith("responses")
-        self.is_stream = bool(body.get("stream"))
-        model, at, version = str(body.get("model")).rpartition("@")
-        self.adapter = version if at and model else ""
-        self.choices = body.get("n") or 1
-        self.prompt_tokens = prompt_tokens
-        self.sent = 0
-        self.is_aborted = False
-        self.most_tokens = next(
-            (
-                body[name]
-                for name in ("max_completion_tokens", "max_tokens", "max_output_tokens")
-                if body.get(name) is not None
-            ),
-            sys.maxsize if self.is_chat or self.is_responses else 16,
-        )
-
-    def usage(self) -> dict[str, Any]:
-        """In the words of the route."""
-        names = (
-            ("input_tokens", "output_tokens")
-            if self.is_responses
-            else (
-                "prompt_tokens",
-                "completion_tokens",
-            )
-        )
-        return {
-            names[0]: self.prompt_tokens,
-            names[1]: self.sent,
-            "total_tokens": self.prompt_tokens + self.sent,
-        }
 
 
 class ScriptedApp:
@@ -169,7 +128,7 @@ class ScriptedApp:
         request_id = (
             dict(scope["headers"]).get(b"x-request-id", b"").decode() or os.urandom(8).hex()
         )
-        answer = Answer(request_id, body, scope["path"], len(_prompt_bytes(body)))
+        answer = Answer(request_id, body, scope["path"], len(_prompt_bytes(body)), self._model)
         fault = self._fault(orjson.dumps(body).decode())
         if answer.prompt_tokens >= self._context_tokens:
             await _refuse(
@@ -224,14 +183,14 @@ class ScriptedApp:
             answer.sent += answer.choices
             self._generated += answer.choices
             if answer.is_stream:
-                await _more(send, self._token_events(answer, text, position))
+                await _more(send, answer.token_events(text, position))
             else:
                 texts.append(text)
         await self._happen(fault, num_tokens, send)
         if answer.is_stream:
-            await _more(send, self._end_events(answer, finish), more=False)
+            await _more(send, answer.end_events(finish), more=False)
         else:
-            await _answer(send, 200, orjson.dumps(self._plain(answer, "".join(texts), finish)))
+            await _answer(send, 200, orjson.dumps(answer.whole("".join(texts), finish)))
 
     async def _wait(self, position: int, began: float) -> None:
         pace = self._script.tokens_per_second
@@ -251,96 +210,10 @@ class ScriptedApp:
             await _more(send, b'data: {"choices": [{"index": 0, "finish_reason":"st\n\n')
         elif fault.kind == "error":
             error = {"message": "the script says so", "type": "InternalServerError", "code": 500}
-            await _more(send, _event({"error": error}))
+            await _more(send, event({"error": error}))
             raise _HangUp
         elif fault.kind == "hang_up":
             raise _HangUp
-
-    def _token_events(self, answer: Answer, text: str, position: int) -> bytes:
-        if answer.is_responses:
-            created = (
-                b"" if position else _typed("response.created", response=self._response(answer))
-            )
-            return created + _typed(
-                "response.output_text.delta",
-                delta=text,
-                item_id="msg_0",
-                output_index=0,
-                content_index=0,
-                logprobs=[],
-            )
-        return b"".join(
-            self._chunk(answer, index, text, None, is_first=not position)
-            for index in range(answer.choices)
-        )
-
-    def _end_events(self, answer: Answer, finish: str) -> bytes:
-        if answer.is_responses:
-            return _typed("response.completed", response=self._response(answer, finish=finish))
-        ends = [self._chunk(answer, index, "", finish) for index in range(answer.choices)]
-        usage = {**self._head(answer, "chunk"), "choices": [], "usage": answer.usage()}
-        return b"".join(ends) + _event(usage) + b"data: [DONE]\n\n"
-
-    def _chunk(
-        self, answer: Answer, index: int, text: str, finish: str | None, *, is_first: bool = False
-    ) -> bytes:
-        if answer.is_chat:
-            delta = {"role": "assistant", "content": text} if is_first else {"content": text}
-            choice: dict[str, Any] = {"index": index, "delta": delta}
-        else:
-            choice = {"index": index, "text": text}
-        choice |= {"logprobs": None, "finish_reason": finish}
-        return _event({**self._head(answer, "chunk"), "choices": [choice]})
-
-    def _plain(self, answer: Answer, text: str, finish: str) -> dict[str, Any]:
-        if answer.is_responses:
-            return self._response(answer, text, finish)
-        content = (
-            {"message": {"role": "assistant", "content": text}}
-            if answer.is_chat
-            else {"text": text}
-        )
-        choices = [
-            {"index": index, **content, "logprobs": None, "finish_reason": finish}
-            for index in range(answer.choices)
-        ]
-        return {**self._head(answer), "choices": choices, "usage": answer.usage()}
-
-    def _head(self, answer: Answer, part: str = "") -> dict[str, Any]:
-        kind = (
-            "chat.completion" + (f".{part}" if part else "")
-            if answer.is_chat
-            else "text_completion"
-        )
-        prefix = "chatcmpl" if answer.is_chat else "cmpl"
-        return {
-            "id": f"{prefix}-{answer.id}",
-            "object": kind,
-            "created": int(time.time()),
-            "model": self._model,
-        }
-
-    def _response(self, answer: Answer, text: str = "", finish: str = "") -> dict[str, Any]:
-        part = {"type": "output_text", "text": text, "annotations": []}
-        message = {
-            "type": "message",
-            "id": "msg_0",
-            "role": "assistant",
-            "status": "completed",
-            "content": [part],
-        }
-        return {
-            "id": f"resp_{answer.id}",
-            "object": "response",
-            "created_at": int(time.time()),
-            "model": self._model,
-            "status": "completed" if finish else "in_progress",
-            "output": [message] if finish else [],
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "usage": answer.usage() if finish else None,
-        }
 
     def _fault(self, body: str) -> Fault | None:
         for fault, count in self._faults:
@@ -388,14 +261,6 @@ async def _body(receive: Any) -> dict[str, Any]:
 def _prompt_bytes(body: dict[str, Any]) -> bytes:
     prompt = body.get("prompt") or body.get("messages") or body.get("input") or ""
     return prompt.encode() if isinstance(prompt, str) else orjson.dumps(prompt)
-
-
-def _event(body: object) -> bytes:
-    return b"data: " + orjson.dumps(body) + b"\n\n"
-
-
-def _typed(kind: str, **fields: object) -> bytes:
-    return f"event: {kind}\n".encode() + _event({"type": kind, "sequence_number": 0, **fields})
 
 
 async def _start(send: Any, status: int, content_type: bytes, length: int | None = None) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from server.admin_protocol import AdapterCard, ModelWeights, WeightsReport
 from server.catalog import Catalog, ServedModel, adapter_name
 from server.engine import LoadedWeights
 from server.engine_errors import broken, unavailable
 from server.errors import ApiError, EngineBroken, EngineUnavailable, UpdateFailed, WeightsRefused
-from server.protocol import AdapterCard, ModelWeights, WeightsReport
 
 log = logging.getLogger(__name__)
 

@@ -55,3 +55,9 @@ def endpoint() -> Iterator[Any]:
 def published() -> Any:
     """The module published.py: tiny models and versions as a trainer publishes them."""
     return _load("published")
+
+
+@pytest.fixture(scope="session")
+def promotion_site() -> Any:
+    """The module promotion_site.py: a server whose versions are promoted."""
+    return _load("promotion_site")

@@ -17,6 +17,7 @@ from trainer.lesson import Lesson
 from trainer.own_thread import OwnThread
 from trainer.packing import Sample
 from trainer.policy import Policy, StepReport
+from trainer.probe import probe_records, probes_of
 from trainer.recipe import Recipe
 from trainer.versions import Published, Versions
 
@@ -36,6 +37,7 @@ class PolicyThread:
         self._policy, self._recipe, self._versions = policy, recipe, versions
         self._thread = OwnThread("learner")
         self._is_changed = False
+        self._probes: tuple[Sample, ...] = ()
 
     async def learn(self, lesson: Lesson, step_ended: Callable[[], None]) -> Learned:
         """One step a mini-batch. Raises StepInvalid, TooStale, LearnerFailed."""
@@ -54,6 +56,7 @@ class PolicyThread:
                     reports.append(await self._thread.call(self._policy.step, samples))
             self._is_changed = self._is_changed or not reports[-1].is_skipped
             step_ended()
+        self._probes = probes_of(lesson, self._recipe.publish.probes)
         return Learned(reports=tuple(reports), seconds=time.monotonic() - started)
 
     async def log_probs(self, samples: Sequence[Sample], temperature: float) -> list[list[float]]:
@@ -103,6 +106,9 @@ class PolicyThread:
         self._thread.close()
 
     def _publish(self, summary: Mapping[str, Any]) -> Published:
+        if self._is_changed and self._probes:
+            found = self._policy.log_probs(self._probes, 1.0)
+            summary = {**summary, "probes": probe_records(self._probes, found)}
         published = self._versions.publish(self._policy, summary, is_changed=self._is_changed)
         self._is_changed = False
         return published

@@ -1,4 +1,7 @@
-"""Before the first iteration: do sampler and learner speak of the same tokens, and do they agree on them?
+"""Do two engines speak of the same tokens, and do they agree on them?
+
+Asked of sampler and learner before the first iteration; and each version brings a few answers with the
+learner's log-probs along, by which a server finds out whether it has loaded what was trained.
 
 The sampler answers a few prompts; for its tokens the learner's log-probs are compared with those that came
 with them. d = log mu - log pi, and KL(mu || pi) is estimated by k3 = exp(-d) + d - 1, which is never
@@ -8,12 +11,17 @@ far more than kernels are.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from trainer.errors import SamplerMismatch
+from trainer.lesson import Lesson
 from trainer.packing import Sample
 from trainer.recipe import ProbeTable
 from trainer.rollout import Answer
+
+PROBE_TOKENS = 64
+"""Of an answer that a version brings along: its beginning says enough, and costs little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +86,35 @@ def refuse_other_tokenizer(sampler_digest: str, learner_digest: str) -> None:
             f"the sampler's tokenizer has the digest {sampler_digest[:12]} and the learner's"
             f" {learner_digest[:12]}: the same ids would be other texts; serve the model that is trained"
         )
+
+
+def probes_of(lesson: Lesson, count: int) -> tuple[Sample, ...]:
+    """So many of an iteration's answers, spread over it, each cut to its first PROBE_TOKENS."""
+    samples = [sample for samples in lesson.mini_batches for sample in samples]
+    if not count or not samples:
+        return ()
+    chosen = samples[:: math.ceil(len(samples) / count)]
+    return tuple(
+        replace(
+            each,
+            answer_ids=each.answer_ids[:PROBE_TOKENS],
+            behaviour_log_probs=each.behaviour_log_probs[:PROBE_TOKENS],
+            policy_versions=each.policy_versions[:PROBE_TOKENS],
+            proximal_log_probs=None,
+        )
+        for each in chosen
+    )
+
+
+def probe_records(
+    probes: Sequence[Sample], log_probs: Sequence[Sequence[float]]
+) -> list[dict[str, Any]]:
+    """As a version's manifest has them. log_probs: the learner's of the answers at temperature 1."""
+    return [
+        {
+            "prompt_ids": list(probe.prompt_ids),
+            "answer_ids": list(probe.answer_ids),
+            "log_probs": list(row),
+        }
+        for probe, row in zip(probes, log_probs, strict=True)
+    ]

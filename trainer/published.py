@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,14 @@ _UNFINISHED = ".unfinished-"
 class Lineage:
     """Where a version comes from. base: the folder of the model that was trained from.
 
-    run: the run's name. recipe_sha256: of what it was told to do.
+    run: the run's name. recipe_sha256: of what it was told to do. dataset_sha256s: of the problems that
+    it was trained on, by the data set's name.
     """
 
     base: Path
     run: str = "run"
     recipe_sha256: str | None = None
+    dataset_sha256s: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_version(
@@ -172,6 +174,7 @@ def _manifest(
             "run": lineage.run,
             "base": base.get("name", lineage.base.name),
             "recipe_sha256": lineage.recipe_sha256,
+            "dataset_sha256s": dict(lineage.dataset_sha256s),
             **training,
         },
     }  # fmt: skip

@@ -219,6 +219,9 @@ class PublishTable(_Table):
 
     keep: int = Field(default=3, ge=2)
     """Versions that stay; a version that an iteration under way was drawn from stays anyway."""
+    probes: int = Field(default=8, ge=0, le=64)
+    """Answers whose log-probs a version brings along; a server that does not find the same ones does not
+    let it go live. 0 for none."""
     folder: str = ""
     """Where versions are written; empty means in the run's folder. A folder in memory is faster."""
 

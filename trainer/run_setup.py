@@ -1,13 +1,14 @@
 """From a recipe to the parts of its run: policy, sampler, problems and their order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import transformers
 
 from trainer.collect import Grades
-from trainer.dataset.folder import load_dataset
+from trainer.dataset.folder import dataset_digest, load_dataset, problems_digest
 from trainer.dataset.order import Order
 from trainer.dataset.problem import TrainingProblem, of_difficulty
 from trainer.dataset.short_functions import SOURCE, short_functions, split
@@ -48,7 +49,7 @@ def set_up(
     return Setup(
         recipe=recipe,
         folder=folder,
-        policy=policy_of(recipe, model_folder),
+        policy=policy_of(recipe, model_folder, datasets=_dataset_digests(recipe)),
         sampler=_sampler(recipe, folder, model_folder, key),
         grader=grader,
         prompts=prompts,
@@ -67,26 +68,44 @@ def set_up(
 
 def follow_leader(recipe: Recipe, model_folder: Path) -> None:
     """Be one of torchrun's ranks after the first: returns when rank 0 has ended. Raises ModelUnfit."""
-    follow(_sharded(recipe, model_folder))
+    follow(_sharded(recipe, _lineage(recipe, model_folder, {})))
 
 
-def policy_of(recipe: Recipe, model_folder: Path) -> Policy:
-    """What learns: under torchrun spread over its ranks, else in this process. Raises ModelUnfit."""
+def policy_of(
+    recipe: Recipe, model_folder: Path, *, datasets: Mapping[str, str] = MappingProxyType({})
+) -> Policy:
+    """What learns: under torchrun spread over its ranks, else in this process.
+
+    datasets: SHA-256 by name of what it learns from, for its versions' manifests. Raises ModelUnfit.
+    """
+    lineage = _lineage(recipe, model_folder, datasets)
     if num_ranks() > 1:
-        return LedPolicy(_sharded(recipe, model_folder))
-    lineage = _lineage(recipe, model_folder)
+        return LedPolicy(_sharded(recipe, lineage))
     return PlainPolicy(model_folder, policy_options(recipe), lineage=lineage)
 
 
-def _sharded(recipe: Recipe, model_folder: Path) -> "ShardedPolicy":
+def _sharded(recipe: Recipe, lineage: Lineage) -> "ShardedPolicy":
     from trainer.sharded_policy import ShardedPolicy  # a second that one process does not need
 
-    lineage = _lineage(recipe, model_folder)
-    return ShardedPolicy(model_folder, policy_options(recipe), lineage=lineage)
+    return ShardedPolicy(lineage.base, policy_options(recipe), lineage=lineage)
 
 
-def _lineage(recipe: Recipe, model_folder: Path) -> Lineage:
-    return Lineage(base=model_folder, run=recipe.name, recipe_sha256=recipe_digest(recipe))
+def _lineage(recipe: Recipe, model_folder: Path, datasets: Mapping[str, str]) -> Lineage:
+    return Lineage(
+        base=model_folder,
+        run=recipe.name,
+        recipe_sha256=recipe_digest(recipe),
+        dataset_sha256s=dict(datasets),
+    )
+
+
+def _dataset_digests(recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of all that the recipe draws its training problems from, by name."""
+    if recipe.data.train == SOURCE:
+        train, _ = split(short_functions())
+        return {SOURCE: problems_digest(train)}
+    folder = Path(recipe.data.train).expanduser()
+    return {folder.name: dataset_digest(folder)}
 
 
 def problems_of(recipe: Recipe) -> tuple[Sequence[TrainingProblem], Sequence[TrainingProblem]]:

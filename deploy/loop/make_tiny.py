@@ -71,6 +71,9 @@ tokens_per_micro_batch = 2048
 [probe]
 prompts = 0
 
+[publish]
+probes = 0
+
 [limits]
 iterations = 1
 dead_iterations = 1000

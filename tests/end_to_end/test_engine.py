@@ -1,10 +1,11 @@
 """The real engine behind the gateway: accounted to the token, freed at a hang-up, back when killed."""
 
 import asyncio
+import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,45 @@ async def _settled(
 
 async def _idle(http: aiohttp.ClientSession, server: Launched) -> bool:
     return await running(http, server) == 0
+
+
+async def test_an_answer_in_the_background_stands_still_while_a_user_is_there(
+    http: aiohttp.ClientSession, server: Launched
+) -> None:
+    """On a processor every answer in a step slows the others down."""
+    background = 0
+
+    async def tokens(lane: str, max_tokens: int) -> AsyncIterator[int]:
+        """How many have come, whenever some come."""
+        asked = ask(
+            server,
+            stream=True,
+            max_tokens=max_tokens,
+            ignore_eos=True,
+            stream_options={"continuous_usage_stats": True, "include_usage": True},
+        )
+        asked["headers"]["x-codeloop-lane"] = lane
+        async with http.post(**asked) as answer:
+            async for line in answer.content:
+                if line.startswith(b"data: {"):
+                    yield json.loads(line.removeprefix(b"data: "))["usage"]["completion_tokens"]
+
+    async def evaluate() -> None:
+        nonlocal background
+        async for count in tokens("eval", 4000):
+            background = count
+
+    async def begun() -> bool:
+        return background > 0
+
+    evaluation = asyncio.create_task(evaluate())
+    await until(begun, 30)
+    seen = [(count, background) async for count in tokens("ide", 420)]
+    (first, before), (last, after) = seen[0], seen[-1]
+    assert last == 420
+    assert 0 < after - before < (last - first) / 4  # one step in 21
+    await evaluation
+    assert background == 4000
 
 
 async def test_a_killed_engine_ends_its_streams_and_comes_back(

@@ -1,102 +1,32 @@
 """A real node on loopback over real workers: its routes, who may use them, and what is never lost."""
 
-import asyncio
 import base64
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
 
 from sandbox.errors import (
-    InvalidProgram,
-    IsolationUnavailable,
-    RunCancelled,
-    SandboxBusy,
     SandboxError,
     SandboxUnavailable,
-    UnknownLanguage,
 )
-from sandbox.isolation.http import HttpIsolation
 from sandbox.node import NodeServer
 from sandbox.outcome import Outcome, Verdict
-from sandbox.pool import Ticket
-from sandbox.program import Limits, Program
 from sandbox.sandbox import Sandbox
-from sandbox.settings import NodeSettings, SandboxSettings
+from sandbox.settings import NodeSettings
 from sandbox.wire import outcome_body, parsed_outcome
 
 SECONDS = 30.0
 FOREVER = "while True: pass"
 
 
-class Stub:
-    """A sandbox whose programs end when the test says so, or fail as it says."""
-
-    def __init__(self, *, num_workers: int = 1, fault: SandboxError | None = None) -> None:
-        self.num_workers = num_workers
-        self.description = "stub"
-        self.fault = fault
-        self.begun = threading.Semaphore(0)
-        self.ended = threading.Event()
-        self.cancelled = threading.Semaphore(0)
-
-    async def run_async(self, program: Program, limits: Limits | None = None) -> Outcome:
-        if self.fault is not None:
-            raise self.fault
-        self.begun.release()
-        try:
-            while not self.ended.is_set():
-                await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            self.cancelled.release()
-            raise
-        return Outcome(verdict=Verdict.OK, stdout=program.stdin)
-
-
-class Node:
-    """A node that serves in a thread of its own."""
-
-    def __init__(self, sandbox: Any, **settings: Any) -> None:
-        self._ready = threading.Event()
-        node = NodeSettings(port=0, **settings)
-        self.server = NodeServer(sandbox, node, on_ready=lambda port: self._ready.set())
-        self.url = f"http://127.0.0.1:{self.server.port}"
-        self._thread = threading.Thread(target=self.server.serve_until_stopped)
-        self._thread.start()
-        assert self._ready.wait(SECONDS)
-
-    def client(self, **headers: str) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers=headers, timeout=SECONDS, trust_env=False)
-
-    def stop(self, *, at_once: bool = False) -> None:
-        """at_once: as a killed node does it, with its connections cut."""
-        self.server.force_exit = at_once
-        self.server.stop()
-        self._thread.join(SECONDS)
-        assert not self._thread.is_alive()
-
-
-NodeOf = Callable[..., Node]
-
-
-@pytest.fixture
-def node_of() -> Iterator[NodeOf]:
-    """Start a node over a sandbox under further NodeSettings."""
-    with contextlib.ExitStack() as stack:
-
-        def start(sandbox: Any, **settings: Any) -> Node:
-            node = Node(sandbox, **settings)
-            stack.callback(node.stop, at_once=True)
-            return node
-
-        yield start
+NodeOf = Callable[..., Any]
+StubOf = Callable[..., Any]
 
 
 @pytest.fixture
@@ -302,19 +232,21 @@ def test_only_a_key_opens_the_node(sandbox: Sandbox, node_of: NodeOf) -> None:
 @pytest.mark.parametrize(
     "settings", [{"host": "0.0.0.0"}, {"host": "::"}, {"host": "10.0.0.7"}, {"keys": ("",)}]
 )
-def test_a_node_that_anybody_could_use_is_not_started(settings: dict[str, Any]) -> None:
+def test_a_node_that_anybody_could_use_is_not_started(
+    settings: dict[str, Any], stub_of: StubOf
+) -> None:
     with pytest.raises(SandboxError, match="keys"):
-        NodeServer(Stub(), NodeSettings(port=0, **settings))
+        NodeServer(stub_of(), NodeSettings(port=0, **settings))
 
 
-def test_a_port_that_is_taken_is_named(node_of: NodeOf) -> None:
-    node = node_of(Stub())
+def test_a_port_that_is_taken_is_named(node_of: NodeOf, stub_of: StubOf) -> None:
+    node = node_of(stub_of())
     with pytest.raises(SandboxError, match=f"port is {node.server.port}"):
-        NodeServer(Stub(), NodeSettings(port=node.server.port))
+        NodeServer(stub_of(), NodeSettings(port=node.server.port))
 
 
-def test_a_body_beyond_the_limit_is_refused_unread(node_of: NodeOf) -> None:
-    node = node_of(Stub(), body_bytes=2048)
+def test_a_body_beyond_the_limit_is_refused_unread(node_of: NodeOf, stub_of: StubOf) -> None:
+    node = node_of(stub_of(), body_bytes=2048)
 
     def endless() -> Iterator[bytes]:
         while True:
@@ -329,8 +261,8 @@ def test_a_body_beyond_the_limit_is_refused_unread(node_of: NodeOf) -> None:
         assert answer.status_code == 413
 
 
-def test_a_full_line_refuses_at_once_and_says_when(node_of: NodeOf) -> None:
-    stub = Stub()
+def test_a_full_line_refuses_at_once_and_says_when(node_of: NodeOf, stub_of: StubOf) -> None:
+    stub = stub_of()
     node = node_of(stub, queue=1)
     with node.client() as client, ThreadPoolExecutor(2) as threads:
         first = threads.submit(client.post, "/run", json=python("", stdin="1"))
@@ -345,8 +277,8 @@ def test_a_full_line_refuses_at_once_and_says_when(node_of: NodeOf) -> None:
         assert [run.result().json()["stdout"] for run in (first, second)] == ["1", "2"]
 
 
-def test_our_own_fault_is_503_and_never_a_verdict(node_of: NodeOf) -> None:
-    stub = Stub(fault=SandboxUnavailable("a worker broke"))
+def test_our_own_fault_is_503_and_never_a_verdict(node_of: NodeOf, stub_of: StubOf) -> None:
+    stub = stub_of(fault=SandboxUnavailable("a worker broke"))
     with node_of(stub).client() as client:
         for route in ("/run", "/run_code"):
             body = fusion("") if route == "/run_code" else python("")
@@ -362,8 +294,10 @@ def test_our_own_fault_is_503_and_never_a_verdict(node_of: NodeOf) -> None:
 
 
 @pytest.mark.parametrize("route", ["/run", "/run_batch", "/run_code"])
-def test_a_client_that_hangs_up_cancels_its_program(node_of: NodeOf, route: str) -> None:
-    stub = Stub()
+def test_a_client_that_hangs_up_cancels_its_program(
+    node_of: NodeOf, route: str, stub_of: StubOf
+) -> None:
+    stub = stub_of()
     body = {
         "/run": python(""),
         "/run_batch": {"programs": [python("")] * 3},
@@ -400,134 +334,6 @@ def test_metrics_count_requests_and_verdicts(client: httpx.Client) -> None:
     assert 'codeloop_sandbox_requests_total{route="/run",status="200"} 1.0' in page
     assert 'codeloop_sandbox_requests_total{route="other",status="404"} 1.0' in page
     assert 'outcomes_total{language="python",verdict="runtime_error"} 1.0' in page
-
-
-RemoteOf = Callable[..., HttpIsolation]
-
-
-@pytest.fixture
-def remote_of() -> Iterator[RemoteOf]:
-    """The client of some nodes; its keywords are its own and `node_key`."""
-    with contextlib.ExitStack() as stack:
-
-        def connect(*nodes: Node, node_key: str = "", **keywords: Any) -> HttpIsolation:
-            urls = tuple(node.url for node in nodes)
-            settings = SandboxSettings(isolation="http", nodes=urls, node_key=node_key)
-            return stack.enter_context(closing(HttpIsolation(settings, **keywords)))
-
-        yield connect
-
-
-def main_py(source: bytes, stdin: bytes = b"") -> Program:
-    return Program(language="python", files={"main.py": source}, stdin=stdin)
-
-
-def test_a_remote_run_is_like_a_local_one(
-    sandbox: Sandbox, node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    client = remote_of(node_of(sandbox, keys=("k",)), node_key="k")
-    source = b"import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()); sys.exit(3)"
-    outcome = client.run(main_py(source, b"\xff\r\n"), Limits(cpu_seconds=2))
-    assert (outcome.verdict, outcome.exit_code) == (Verdict.RUNTIME_ERROR, 3)
-    assert (outcome.stdout, outcome.isolation) == (b"\xff\r\n", sandbox.description)
-    with pytest.raises(UnknownLanguage):
-        client.run(Program(language="klingon", files={"a": b""}))
-    assert client.run(main_py(b"")).ok
-
-
-def test_a_body_that_a_node_does_not_take_is_the_callers_fault(
-    node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    client = remote_of(node_of(Stub(), body_bytes=2048))
-    with pytest.raises(InvalidProgram, match="2048"):
-        client.run(main_py(b"#" * 4096))
-
-
-def test_a_refused_key_is_told_with_its_setting(node_of: NodeOf, remote_of: RemoteOf) -> None:
-    client = remote_of(node_of(Stub(), keys=("right",)), node_key="wrong")
-    with pytest.raises(SandboxUnavailable, match=r"set sandbox\.node_key"):
-        client.run(main_py(b""))
-
-
-@pytest.mark.parametrize("nodes", [(), ("10.0.0.7:8070",), ("ftp://a",), ("http://",)])
-def test_an_address_that_is_none_is_refused_at_start(nodes: tuple[str, ...]) -> None:
-    with pytest.raises(IsolationUnavailable, match=r"sandbox\.nodes"):
-        HttpIsolation(SandboxSettings(isolation="http", nodes=nodes))
-
-
-def test_nodes_that_all_fail_are_named_with_their_errors(
-    node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    gone, broken = node_of(Stub()), node_of(Stub(fault=SandboxUnavailable("worker broke")))
-    gone.stop()
-    client = remote_of(gone, broken)
-    for _ in range(2):
-        with pytest.raises(SandboxUnavailable) as caught:
-            client.run(main_py(b""))
-        assert all(text in str(caught.value) for text in (gone.url, broken.url, "worker broke"))
-
-
-def test_a_node_that_fails_leaves_the_program_to_another(
-    node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    well = Stub()
-    well.ended.set()
-    client = remote_of(node_of(Stub(fault=SandboxUnavailable("worker broke"))), node_of(well))
-    assert all(client.run(main_py(b"", b"%d" % n)).stdout == b"%d" % n for n in range(20))
-
-
-def test_a_full_node_is_asked_again_when_it_said(node_of: NodeOf, remote_of: RemoteOf) -> None:
-    stub = Stub()
-    client = remote_of(node_of(stub, queue=0))
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(client.run, main_py(b"", b"1"))
-        assert stub.begun.acquire(timeout=SECONDS)
-        second = threads.submit(client.run, main_py(b"", b"2"))
-        threading.Timer(0.3, stub.ended.set).start()
-        assert [run.result(SECONDS).stdout for run in (first, second)] == [b"1", b"2"]
-
-
-def test_lines_that_stay_full_are_busy_not_unavailable(
-    node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    busy = SandboxBusy("full", retry_after_seconds=7)
-    client = remote_of(node_of(Stub(fault=busy)), node_of(Stub(fault=busy)), patience_seconds=0.1)
-    with pytest.raises(SandboxBusy) as caught:
-        client.run(main_py(b""))
-    assert caught.value.retry_after_seconds > 0
-
-
-def test_a_run_that_is_taken_back_ends_on_its_node(node_of: NodeOf, remote_of: RemoteOf) -> None:
-    stub, ticket = Stub(), Ticket()
-    client = remote_of(node_of(stub))
-    with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(client.run, main_py(b""), Limits(), ticket)
-        assert stub.begun.acquire(timeout=SECONDS)
-        ticket.cancel()
-        with pytest.raises(RunCancelled):
-            running.result(SECONDS)
-    assert stub.cancelled.acquire(timeout=SECONDS)
-
-
-def test_a_node_that_stops_under_load_loses_no_program(
-    sandbox: Sandbox, node_of: NodeOf, remote_of: RemoteOf
-) -> None:
-    first, second = node_of(sandbox), node_of(sandbox)
-    client = remote_of(first, second)
-    done = threading.Semaphore(0)
-
-    def run(number: int) -> Outcome:
-        outcome = client.run(main_py(b"print(int(input()) ** 2)", b"%d" % number))
-        done.release()
-        return outcome
-
-    with ThreadPoolExecutor(16) as threads:
-        running = [threads.submit(run, number) for number in range(200)]
-        for _ in range(40):
-            assert done.acquire(timeout=SECONDS)
-        first.stop(at_once=True)
-        outcomes = [future.result(SECONDS) for future in running]
-    assert [outcome.stdout for outcome in outcomes] == [b"%d\n" % n**2 for n in range(200)]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

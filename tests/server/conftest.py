@@ -1,9 +1,11 @@
 """Real servers on loopback, over the scripted engine."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import sqlalchemy as sa
 
@@ -30,6 +32,21 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 f"script = '{path}'\n{model}\n"
             )
             return stack.enter_context(launch(home, settings=settings))
+
+        yield start
+
+
+@pytest.fixture
+async def site(
+    serve: Serve, published: Any, promotion_site: Any, tmp_path: Path
+) -> AsyncIterator[Any]:
+    """Start a `Site` that plays a script (TOML) under further settings of its model (TOML)."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
+
+        def start(script: str = "num_tokens = 40\n", model: str = "") -> Any:
+            base = published.write_model(tmp_path / "base")
+            server = serve(f"weights = '{base}'\n{script}", model=model)
+            return promotion_site.Site(server, session, published, tmp_path)
 
         yield start
 

@@ -7,101 +7,17 @@ import os
 import pathlib
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 
-from deploy.launch import Launched, launch
-from server.version_catalog import VersionCatalog
+from deploy.launch import launch
 from server.version_states import State
 
-Serve = Callable[..., Launched]
 MODEL = "scripted"
 WAYS = ("in_place", "blue_green")
-
-
-class Site:
-    """One server, its catalog of versions, and a client of both."""
-
-    def __init__(
-        self, server: Launched, http: aiohttp.ClientSession, published: Any, folder: pathlib.Path
-    ) -> None:
-        self.server = server
-        self._http = http
-        self._published = published
-        self._folder = folder
-
-    @contextmanager
-    def catalog(self) -> Iterator[VersionCatalog]:
-        store = self.server.store()
-        try:
-            yield VersionCatalog(store, self.server.home / "versions")
-        finally:
-            store.close()
-
-    def publish(
-        self, version: str, *, state: State = State.GATED, kind: str = "version", **training: Any
-    ) -> pathlib.Path:
-        """A version in the catalog, taken as far as `state`; its folder there."""
-        write = getattr(self._published, f"write_{kind}")
-        source = write(self._folder / f"{version}-source", seed=len(version), **training)
-        with self.catalog() as catalog:
-            catalog.adopt_base(MODEL, self._folder / "base", actor="test")
-            found = catalog.publish(MODEL, source, version=version, actor="test")
-            if state is State.GATED:
-                catalog.advance(MODEL, version, state, actor="test", reason="passed")
-        return found.folder
-
-    def state_of(self, version: str) -> State:
-        with self.catalog() as catalog:
-            return catalog.get(MODEL, version).state
-
-    async def __call__(
-        self, method: str, path: str, body: Any = None, lane: str = "chat"
-    ) -> tuple[int, dict[str, Any]]:
-        headers = {"authorization": f"Bearer {self.server.key}", "x-codeloop-lane": lane}
-        url = self.server.base_url + path
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def promote(self, version: str, **more: Any) -> tuple[int, dict[str, Any]]:
-        return await self("POST", "/admin/promotions", {"version": version, **more})
-
-    async def roll_back(self, **more: Any) -> tuple[int, dict[str, Any]]:
-        return await self("POST", "/admin/rollback", more)
-
-    async def ask(self, model: str = MODEL, num_tokens: int = 3) -> str:
-        """The version that answers."""
-        body = {"model": model, "prompt": "x", "max_tokens": num_tokens}
-        status, answer = await self("POST", "/v1/completions", body)
-        assert status == 200, answer
-        return str(answer["system_fingerprint"])
-
-    async def state(self) -> dict[str, Any]:
-        _, found = await self("GET", "/admin/promotions")
-        (model,) = found["models"]
-        return dict(model)
-
-    async def until(self, is_so: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
-            while not await is_so():
-                await asyncio.sleep(0.05)
-
-
-@pytest.fixture
-async def site(serve: Serve, published: Any, tmp_path: pathlib.Path) -> Any:
-    """Start a site that plays a script (TOML) under further settings of its model (TOML)."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
-
-        def start(script: str = "num_tokens = 40\n", model: str = "") -> Site:
-            base = published.write_model(tmp_path / "base")
-            server = serve(f"weights = '{base}'\n{script}", model=model)
-            return Site(server, session, published, tmp_path)
-
-        yield start
 
 
 def code_of(found: tuple[int, dict[str, Any]]) -> tuple[int, str]:
@@ -363,7 +279,7 @@ async def test_weights_that_do_not_go_in_leave_the_version_before(site: Any) -> 
 
 
 async def test_the_live_version_outlasts_the_server_and_its_engine(
-    published: Any, tmp_path: pathlib.Path
+    published: Any, promotion_site: Any, tmp_path: pathlib.Path
 ) -> None:
     base = published.write_model(tmp_path / "base")
     script = tmp_path / "script.toml"
@@ -375,7 +291,7 @@ async def test_the_live_version_outlasts_the_server_and_its_engine(
     home = tmp_path / "home"
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
         with launch(home, settings=settings) as server:
-            here = Site(server, session, published, tmp_path)
+            here = promotion_site.Site(server, session, published, tmp_path)
             here.publish("full")
             here.publish("adapter", kind="adapter", parent="full")
             assert (await here.promote("full", way="in_place"))[0] == 200
@@ -384,7 +300,7 @@ async def test_the_live_version_outlasts_the_server_and_its_engine(
             server.process.kill()
             server.process.wait()
         with launch(home, settings=settings) as server:
-            here = Site(server, session, published, tmp_path)
+            here = promotion_site.Site(server, session, published, tmp_path)
             assert await here.ask() == "scripted@adapter"
             assert await here.ask("scripted@full") == "scripted@full"
             assert here.state_of("0") is State.RETIRED

@@ -1,14 +1,10 @@
 """Canaries through the gateway, over the scripted engine; and the rule, on cases worked by hand."""
 
 import asyncio
-import pathlib
-from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
-from deploy.launch import Launched
 from server.canary import (
     CanaryWatch,
     Observation,
@@ -18,10 +14,8 @@ from server.canary import (
     is_repetitive,
     wilson,
 )
-from server.version_catalog import VersionCatalog
 from server.version_states import State
 
-Serve = Callable[..., Launched]
 MODEL = "scripted"
 
 
@@ -117,100 +111,67 @@ def test_text_that_goes_round_in_circles_is_told_from_code() -> None:
     assert not is_repetitive(code)
 
 
-class Site:
-    """A server with the versions `good` and `worse`, both gated."""
-
-    def __init__(self, server: Launched, http: aiohttp.ClientSession) -> None:
-        self.server = server
-        self._http = http
-
-    async def __call__(self, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
-        headers = {"authorization": f"Bearer {self.server.key}", "x-codeloop-lane": "chat"}
-        method = "GET" if body is None else "POST"
-        url = self.server.base_url + path
-        async with self._http.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def ask(self, model: str = MODEL) -> tuple[int, str]:
-        body = {"model": model, "prompt": "x", "max_tokens": 64}
-        status, answer = await self("/v1/completions", body)
-        return status, str(answer.get("system_fingerprint") or answer["error"]["code"])
-
-    def state_of(self, version: str) -> State:
-        store = self.server.store()
-        try:
-            return VersionCatalog(store, self.server.home / "versions").get(MODEL, version).state
-        finally:
-            store.close()
-
-    async def ask_until(self, version: str, state: State, model: str = MODEL) -> list[Any]:
-        answers = []
-        async with asyncio.timeout(60):
-            while self.state_of(version) is not state:
-                answers += await asyncio.gather(*(self.ask(model) for _ in range(10)))
-        return answers
-
-
 @pytest.fixture
-async def site(serve: Serve, published: Any, tmp_path: pathlib.Path) -> Any:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+def candidates(site: Any) -> Any:
+    """Start a site with the gated adapters `good` and `worse`; keywords as of `site`."""
 
-        def start(script: str = "", model: str = "adapters = 3") -> Site:
-            base = published.write_model(tmp_path / "base")
-            server = serve(f"weights = '{base}'\n{script}", model=model)
-            store = server.store()
-            catalog = VersionCatalog(store, server.home / "versions")
-            catalog.adopt_base(MODEL, base, actor="test")
-            for seed, version in enumerate(("good", "worse"), 1):
-                folder = published.write_adapter(tmp_path / version, seed=seed)
-                catalog.publish(MODEL, folder, version=version, actor="test")
-                catalog.advance(MODEL, version, State.GATED, actor="test", reason="passed")
-            store.close()
-            return Site(server, session)
+    def start(script: str = "") -> Any:
+        here = site(script, model="adapters = 3")
+        for version in ("good", "worse"):
+            here.publish(version, kind="adapter")
+        return here
 
-        yield start
+    return start
 
 
-async def test_a_canary_that_holds_goes_live_by_itself(site: Any) -> None:
-    here = site()
-    wish = {"version": "good", "canary": 0.3, "canary_requests": 12}
-    status, done = await here("/admin/promotions", wish)
+async def answers_until(here: Any, version: str, state: State) -> list[tuple[int, str]]:
+    """Users' answers up to the version's arrival at the state."""
+    answers: list[tuple[int, str]] = []
+    async with asyncio.timeout(60):
+        while here.state_of(version) is not state:
+            answers += await asyncio.gather(*(here.answer(num_tokens=64) for _ in range(10)))
+    return answers
+
+
+async def test_a_canary_that_holds_goes_live_by_itself(candidates: Any) -> None:
+    here = candidates()
+    status, done = await here.promote("good", canary=0.3, canary_requests=12)
     assert status == 200, done
     assert here.state_of("good") is State.CANARY
-    pinned = [await here.ask(f"{MODEL}@{version}") for version in ("0", "good")]
+    pinned = [await here.answer(f"{MODEL}@{version}") for version in ("0", "good")]
     assert pinned == [(200, "scripted@0"), (200, "scripted@good")]
-    answers = await here.ask_until("good", State.LIVE)
+    answers = await answers_until(here, "good", State.LIVE)
     assert {status for status, _ in answers} == {200}
     assert {name for _, name in answers} == {"scripted@0", "scripted@good"}
-    assert await here.ask() == (200, "scripted@good")
+    assert await here.answer() == (200, "scripted@good")
 
 
-async def test_a_canary_that_fails_is_taken_back_and_rejected_by_itself(site: Any) -> None:
+async def test_a_canary_that_fails_is_taken_back_and_rejected_by_itself(candidates: Any) -> None:
     # The engine ends the connection in mid-answer for whatever names the worse version.
-    here = site("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
-    wish = {"version": "worse", "canary": 0.3, "canary_requests": 1000}
-    assert (await here("/admin/promotions", wish))[0] == 200
-    await here.ask_until("worse", State.REJECTED)
-    answers = await asyncio.gather(*(here.ask() for _ in range(30)))
+    here = candidates("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
+    assert (await here.promote("worse", canary=0.3, canary_requests=1000))[0] == 200
+    await answers_until(here, "worse", State.REJECTED)
+    answers = await asyncio.gather(*(here.answer() for _ in range(30)))
     assert set(answers) == {(200, "scripted@0")}
-    _, found = await here("/admin/promotions")
-    assert found["models"][0]["canary"] is None
+    assert (await here.state())["canary"] is None
 
 
-async def test_a_canary_is_withdrawn_when_a_person_says_so(site: Any) -> None:
-    here = site()
-    assert (await here("/admin/promotions", {"version": "good", "canary": 0.5}))[0] == 200
-    status, answer = await here("/admin/promotions", {"version": "worse", "canary": 0.5})
+async def test_a_canary_is_withdrawn_when_a_person_says_so(candidates: Any) -> None:
+    here = candidates()
+    assert (await here.promote("good", canary=0.5))[0] == 200
+    status, answer = await here.promote("worse", canary=0.5)
     assert (status, answer["error"]["code"]) == (409, "version_conflict")
-    assert (await here("/admin/rollback", {"canary": True}))[0] == 200
+    assert (await here.roll_back(canary=True))[0] == 200
     assert here.state_of("good") is State.GATED
-    answers = await asyncio.gather(*(here.ask() for _ in range(20)))
+    answers = await asyncio.gather(*(here.answer() for _ in range(20)))
     assert set(answers) == {(200, "scripted@0")}
 
 
-async def test_a_version_that_fails_once_it_is_live_is_taken_back_and_rejected(site: Any) -> None:
-    here = site("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
-    assert (await here("/admin/promotions", {"version": "worse"}))[0] == 200
-    await here.ask_until("worse", State.REJECTED)
-    assert await here.ask() == (200, "scripted@0")
+async def test_a_version_that_fails_once_it_is_live_is_taken_back_and_rejected(
+    candidates: Any,
+) -> None:
+    here = candidates("[[faults]]\nkind = 'hang_up'\nwhen = '@worse'\nafter_tokens = 8\n")
+    assert (await here.promote("worse"))[0] == 200
+    await answers_until(here, "worse", State.REJECTED)
+    assert await here.answer() == (200, "scripted@0")
     assert here.state_of("0") is State.LIVE

@@ -1,6 +1,7 @@
 """The loop of sampling, grading, learning and publishing: what it does, and what it says when a part fails."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
 
 from trainer.errors import (
     AllGroupsDead,
@@ -330,6 +333,24 @@ def test_shuffled_rewards_are_the_same_rewards(make: Make) -> None:
     control = of_type(drive(make("batch.control=shuffled_rewards", name="control")), "iteration")[0]
     assert plain["reward_mean"] == control["reward_mean"]
     assert plain["steps"] != control["steps"]
+
+
+def test_version_brings_answers_along_whose_log_probs_are_its_own(make: Make) -> None:
+    setup = make("publish.probes=3")
+    drive(setup)
+    folder = max((setup.folder / "versions").iterdir())
+    training = json.loads((folder / "manifest.json").read_text())["training"]
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    probes = training["summary"]["probes"]
+    assert len({tuple(each["prompt_ids"]) for each in probes}) == 3
+    for each in probes:
+        num_prompt = len(each["prompt_ids"])
+        tokens = torch.tensor([each["prompt_ids"] + each["answer_ids"]])
+        with torch.inference_mode():
+            logits_TV = model(tokens).logits[0, num_prompt - 1 : -1]
+        found = logits_TV.log_softmax(-1).gather(1, tokens[0, num_prompt:, None])[:, 0]
+        # The weights in the folder are rounded to bfloat16.
+        assert found.tolist() == pytest.approx(each["log_probs"], abs=0.02)
 
 
 def test_dead_groups_are_replaced_by_other_prompts(make: Make) -> None:

@@ -29,7 +29,9 @@ def write(folder: Path, base: Path, shard_bytes: int = 10**9, **tensors: Tensor)
             for name, one in TENSORS.items()
         ],
         tensors=iter(given.values()),
-        lineage=Lineage(base=base, run="trial", recipe_sha256="ab"),
+        lineage=Lineage(
+            base=base, run="trial", recipe_sha256="ab", dataset_sha256s={"short": "cd"}
+        ),
         training={"version": 3, "parent": 2, "step": 12, "summary": {"reward": 0.4}},
         shard_bytes=shard_bytes,
     )
@@ -67,7 +69,7 @@ def test_a_version_is_read_by_the_library_and_verified_by_the_server(
         assert index["weight_map"]["b.weight"] == "model-00002-of-00002.safetensors"
     training = json.loads((tmp_path / "000003" / "manifest.json").read_text())["training"]
     assert training == {
-        "run": "trial", "base": "tiny", "recipe_sha256": "ab", "version": 3, "parent": 2, "step": 12,
+        "run": "trial", "base": "tiny", "recipe_sha256": "ab", "dataset_sha256s": {"short": "cd"}, "version": 3, "parent": 2, "step": 12,
         "summary": {"reward": 0.4},
     }  # fmt: skip
     assert (tmp_path / "000003" / "tokenizer.json").read_text() == "{}"

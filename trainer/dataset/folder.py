@@ -71,10 +71,17 @@ def _put(made: Path, folder: Path) -> None:
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    lines = [json.dumps(row, ensure_ascii=True) for row in rows]
-    text = "".join(line + "\n" for line in lines)
+    text = _text(rows)
     _write(path, text)
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "rows": len(lines)}
+    return {"sha256": _sha256(text), "rows": text.count("\n")}
+
+
+def _text(rows: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write(path: Path, text: str) -> None:
@@ -121,8 +128,13 @@ def load_dataset(folder: Path) -> list[TrainingProblem]:
 
 
 def dataset_digest(folder: Path) -> str:
-    """SHA-256 of the problems, for a run's manifest. Raises DatasetInvalid."""
+    """SHA-256 of the problems, for the manifests of versions. Raises DatasetInvalid."""
     return str(read_manifest(folder)["files"][PROBLEMS]["sha256"])
+
+
+def problems_digest(problems: Iterable[TrainingProblem]) -> str:
+    """The same of problems that lie in no folder."""
+    return _sha256(_text(one.as_row() for one in problems))
 
 
 def _checked(path: Path, known: Mapping[str, Any] | None) -> bytes:
