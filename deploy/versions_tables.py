@@ -64,6 +64,8 @@ def version_table(version: Version, lineage: Sequence[Version], *, is_previous: 
     notes = [str(version.state)]
     notes += ["what a roll-back restores"] if is_previous else []
     notes += ["pinned"] if version.is_pinned else []
+    summary = dict(version.summary)
+    probes = summary.pop("probes", None) or ()
     fields = {
         "name": version.name,
         "state": ", ".join(notes),
@@ -78,7 +80,8 @@ def version_table(version: Version, lineage: Sequence[Version], *, is_previous: 
         "tokenizer digest": version.tokenizer_digest or "",
         "recipe": version.recipe_digest or "",
         "data sets": _lines(version.dataset_digests),
-        "trainer's summary": _lines(version.summary),
+        "trainer's summary": _lines(summary),
+        "probes": f"{len(probes)} answers with the trainer's log-probs" if probes else "",
         "scores": _scores(version.scores),
         "published": f"{version.created_at:%Y-%m-%d %H:%M:%S} UTC",
     }

@@ -32,8 +32,10 @@ SETTINGS = """
 [[server.models]]
 name = "tiny-64k"
 context_tokens = 8192
-kv_cache_bytes = 1073741824
+kv_cache_bytes = 4194304
 """
+"""So small a cache that requests push one another out."""
+LANES = ("ide", "chat", "eval")
 CONCURRENCY = 6
 ANSWER_SECONDS = 120.0
 CHANCE_OF_A_FIELD = 0.08
@@ -249,6 +251,7 @@ class Request(NamedTuple):
 
     path: str
     body: Body
+    lane: str = "chat"
 
 
 def draw(rng: random.Random) -> Request:
@@ -311,11 +314,12 @@ class Fuzz:
 
     async def _client(self, http: aiohttp.ClientSession, end: float) -> None:
         while time.monotonic() < end:
-            await self._send(http, draw(self._rng))
+            await self._send(http, draw(self._rng)._replace(lane=self._rng.choice(LANES)))
 
     async def _send(self, http: aiohttp.ClientSession, request: Request) -> None:
         try:
-            async with http.post(self._base_url + request.path, json=request.body) as answer:
+            url, lane = self._base_url + request.path, {"x-codeloop-lane": request.lane}
+            async with http.post(url, json=request.body, headers=lane) as answer:
                 status = answer.status
                 if self._rng.random() < CHANCE_OF_A_HANG_UP:
                     answer.close()
@@ -329,7 +333,7 @@ class Fuzz:
             self._fault(request, f"{status} {content[-600:].decode(errors='replace')}")
 
     def _fault(self, request: Request, found: str) -> None:
-        fault = f"{request.path} {json.dumps(request.body)}\n    {found}"
+        fault = f"{request.path} {request.lane} {json.dumps(request.body)}\n    {found}"
         self.faults.append(fault)
         say(fault)
 
