@@ -1,13 +1,9 @@
 """Versions made live and taken back through the gateway, over the scripted engine."""
 
 import asyncio
-import itertools
-import json
 import os
 import pathlib
-import shutil
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -205,42 +201,6 @@ async def test_of_two_promotions_at_once_one_is_made(site: Any) -> None:
     both = await asyncio.gather(*(here.promote(v, way="in_place") for v in ("a", "bb")))
     assert sorted(status for status, _ in both) == [200, 409]
     assert {code_of(each)[1] for each in both if each[0] == 409} == {"promotion_in_progress"}
-
-
-def flip(folder: pathlib.Path) -> None:
-    path = folder / "model-00001-of-00002.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-
-
-def lose_shard(folder: pathlib.Path) -> None:
-    (folder / "model-00002-of-00002.safetensors").unlink()
-
-
-def other_tokenizer(folder: pathlib.Path) -> None:
-    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"a": 1, "b": 0}}}))
-
-
-SPOILS: tuple[Callable[[pathlib.Path], object], ...] = (
-    flip,
-    lose_shard,
-    other_tokenizer,
-    shutil.rmtree,
-)
-
-
-async def test_what_was_damaged_after_it_was_gated_is_never_served(site: Any) -> None:
-    here = site()
-    pids = here.server.engine_pids()
-    for number, (way, spoil) in enumerate(itertools.product(WAYS, SPOILS), 1):
-        version = "v" * number
-        spoil(here.publish(version))
-        status, answer = await here.promote(version, way=way)
-        assert status in (404, 422), answer
-        assert here.state_of(version) in (State.REJECTED, State.GATED)
-        assert await here.ask() == "scripted@0"
-    assert here.server.engine_pids() == pids
 
 
 async def test_a_version_whose_log_probs_are_not_its_trainers_answers_nobody(site: Any) -> None:

@@ -197,6 +197,41 @@ def test_of_a_hundred_and_more_damaged_folders_none_is_accepted(
         assert (catalog.versions(), _listing(tmp_path / "versions")) == (before, there), name
 
 
+async def test_of_a_hundred_put_past_the_gate_none_is_served(site: Any, published: Any) -> None:
+    """Damaged where they lie, forged with a manifest that agrees, or with another trainer's log-probs."""
+    here = site()
+    pids = here.server.engine_pids()
+    cases = [(*each, False) for each in damages(published) if is_of_the_weights(each[0])]
+    cases += [(*each, True) for each in forgeries(published)]
+    cases += [("gone", shutil.rmtree, False)] * 10
+    cases += [("other log-probs", None, False)] * (100 - len(cases))
+    random.Random(1).shuffle(cases)
+    # The scripted engine gives every token -0.5.
+    probe = {"prompt_ids": [1, 2], "answer_ids": [3, 4], "log_probs": [-3.0] * 2}
+    for number, (name, damage, is_forged) in enumerate(cases):
+        version = f"v{number}"
+        more = {} if damage else {"summary": {"probes": [probe]}}
+        folder = here.publish(version, **more)
+        if damage:
+            damage(folder)
+        if is_forged:
+            published.write_manifest(folder)
+        way = ("in_place", "blue_green")[number % 2]
+        status, answer = await here.promote(version, way=way)
+        assert status in (404, 422), (name, answer)
+        assert here.state_of(version) in (State.REJECTED, State.GATED), name
+        assert await here.ask() == "scripted@0", name
+    assert len(cases) == 100
+    assert here.server.engine_pids() == pids
+
+
+def is_of_the_weights(name: str) -> bool:
+    """Whether a damage is of what an engine loads, not of words in the manifest, which the catalog has."""
+    return not name.startswith(
+        ("no number in", "a version that leaves", "schema", "manifest without")
+    )
+
+
 def test_a_damaged_version_is_rejected_when_it_is_verified_again(
     catalog: VersionCatalog,
 ) -> None:
