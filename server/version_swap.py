@@ -17,6 +17,7 @@ from server.swap_plan import AskedWay, Loadout, SwapPlan, plan_swap
 from server.swap_report import SwapReport
 from server.swaps import BesideBase, BlueGreen, Flip, InPlace, Swap
 from server.version_catalog import VersionCatalog
+from server.version_check import check_listing
 from server.version_probe import probe_version, recorded_probes
 from server.version_record import BASE_VERSION, Version
 from server.version_states import State
@@ -37,7 +38,12 @@ class VersionSwap:
     async def plan(
         self, model: ServedModel, found: Version, asked: AskedWay, *, needs_both: bool
     ) -> tuple[SwapPlan, Swap]:
-        """The way and what goes it; nothing is touched. Raises PlanImpossible, ProbeFailed."""
+        """The way and what goes it; nothing is touched.
+
+        Raises PlanImpossible, ProbeFailed, and VersionRefused for a folder that got other files since.
+        """
+        if found.kind != "base":
+            await asyncio.to_thread(check_listing, found.folder)
         target = await asyncio.to_thread(loadout, self._versions, found)
         live = await asyncio.to_thread(self._versions.live, found.model)
         facts = await asyncio.to_thread(

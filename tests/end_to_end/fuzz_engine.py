@@ -32,9 +32,10 @@ SETTINGS = """
 [[server.models]]
 name = "tiny-64k"
 context_tokens = 8192
-kv_cache_bytes = 4194304
+kv_cache_bytes = 67108864
+engine_arguments = ["--num-gpu-blocks-override", "512"]
 """
-"""So small a cache that requests push one another out."""
+"""Two windows of cache, so that requests push one another out."""
 LANES = ("ide", "chat", "eval")
 CONCURRENCY = 6
 ANSWER_SECONDS = 120.0
