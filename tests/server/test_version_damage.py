@@ -207,7 +207,7 @@ async def test_of_a_hundred_put_past_the_gate_none_is_served(site: Any, publishe
     """Damaged where they lie, forged with a manifest that agrees, or with another trainer's log-probs."""
     here = site()
     pids = here.server.engine_pids()
-    cases = [(*each, False) for each in damages(published)]
+    cases: list[tuple[str, Damage | None, bool]] = [(*each, False) for each in damages(published)]
     cases += [(*each, True) for each in forgeries(published)]
     cases += [("gone", shutil.rmtree, False)] * 10
     cases += [("other log-probs", None, False)] * (100 - len(cases))
@@ -216,7 +216,7 @@ async def test_of_a_hundred_put_past_the_gate_none_is_served(site: Any, publishe
     probe = {"prompt_ids": [1, 2], "answer_ids": [3, 4], "log_probs": [-3.0] * 2}
     for number, (name, damage, is_forged) in enumerate(cases):
         version = f"v{number}"
-        more = {} if damage else {"summary": {"probes": [probe]}}
+        more: dict[str, Any] = {} if damage else {"summary": {"probes": [probe]}}
         folder = here.publish(version, **more)
         if damage:
             damage(folder)
