@@ -21,6 +21,7 @@ from trainer.errors import CheckpointInvalid, SaveFailed, TrainerError
 from trainer.freed_memory import keep_freed_memory
 from trainer.learner import Learner, adam, reference_scorer, refuse_other_state
 from trainer.learner_step import StepSums
+from trainer.packing import Sample
 from trainer.policy_model import Scorer, causal_model, load_network
 from trainer.policy_options import DTYPES, PolicyOptions
 from trainer.published import Lineage
@@ -62,6 +63,13 @@ class ShardedPolicy(Learner):
 
     def _learning(self) -> dict[str, Tensor]:
         return {name: one for name, one in self._network.named_parameters() if one.requires_grad}
+
+    def log_probs(self, samples: Sequence[Sample], temperature: float) -> list[list[float]]:
+        found = super().log_probs(samples, temperature)
+        # A forward pass leaves the outermost module's weights whole for the backward pass to come, and here
+        # comes none: `state` would take them for this rank's part.
+        self._scorer.reshard()
+        return found
 
     def state(self) -> dict[str, Any]:
         """This rank's part; `load_state` wants as many ranks again, `load` any number."""

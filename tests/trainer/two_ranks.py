@@ -50,6 +50,7 @@ def full(
     policy = ShardedPolicy(model, options)
     before = policy.log_probs(steps[0], 0.6)
     reports = [dict(policy.step(steps[0]).values)]
+    policy.log_probs(steps[0], 0.6)  # as a version's probes are, with no step before the checkpoint
     rank = dist.get_rank()
     torch.save(policy.state(), out / f"state-{rank}.pt")
     policy.save(out / "saved")
