@@ -59,10 +59,15 @@ def main(num_kills: int, folder: Path) -> int:
             if pid is None:
                 print(f"{number + 1:3} {wanted}: did not run in {BACK_SECONDS:g} s", flush=True)
                 continue
+            # The server of a loop that was killed ends with it, and may answer once more on its way.
+            needed = {"loop": "server"}.get(wanted, wanted)
+            old = place.wait_for(needed)
             os.kill(pid, signal.SIGKILL)
             began = time.monotonic()
             if wanted == "loop":
                 loop.restart()
+            if needed in ("server", "engine"):
+                place.wait_for(needed, other_than=old)
             place.wait_until_ready()
             back_seconds.append(time.monotonic() - began)
             killed[wanted] += 1
@@ -135,11 +140,11 @@ class Place:
         finally:
             found.stop()
 
-    def wait_for(self, name: str) -> int | None:
-        """The process id of a part, once it runs."""
+    def wait_for(self, name: str, *, other_than: int | None = None) -> int | None:
+        """The process id of a part, once it runs; None when it does not come."""
         deadline = time.monotonic() + BACK_SECONDS
         while time.monotonic() < deadline:
-            if (pid := self._pid(name)) is not None:
+            if (pid := self._pid(name)) is not None and pid != other_than:
                 return pid
             time.sleep(0.05)
         return None
