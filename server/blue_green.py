@@ -5,7 +5,6 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from server.engine import Engine, LoadedWeights
 from server.errors import EngineStartError, UpdateFailed
@@ -30,7 +29,10 @@ class SecondEngine:
 
 
 async def start_second(
-    second: SecondEngine, version: str, weights: LoadedWeights | None, adapters: Mapping[str, Path]
+    second: SecondEngine,
+    version: str,
+    weights: LoadedWeights | None,
+    adapters: Mapping[str, LoadedWeights],
 ) -> Engine:
     """An engine that has generated and loaded the weights. Raises UpdateFailed; nothing runs then."""
     engine = second.make()

@@ -112,8 +112,13 @@ class EngineHealth:
 class Engine(Protocol):
     """Something that generates tokens, and is looked after."""
 
-    def begin_on(self, weights: LoadedWeights | None, adapters: Mapping[str, Path]) -> None:
-        """Load these too at the next start, before anybody is answered. Only for a stopped engine."""
+    def begin_on(
+        self, weights: LoadedWeights | None, adapters: Mapping[str, LoadedWeights]
+    ) -> None:
+        """Load these too at the next start, before anybody is answered. Only for a stopped engine.
+
+        adapters: by the name that requests call them. What has another digest by then is refused.
+        """
 
     def restart_on(self, weights: LoadedWeights | None) -> None:
         """End the child at once; the one in its place loads these, or the model itself for None."""

@@ -94,7 +94,7 @@ class EngineProcess:
         self._in_flight = 0
         # What was loaded after the start, for a child that is started in the place of a dead one.
         self._weights: LoadedWeights | None = None
-        self._adapters: dict[str, Path] = {}
+        self._adapters: dict[str, LoadedWeights] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="codeloop-", ignore_cleanup_errors=True)
 
     @property
@@ -102,7 +102,9 @@ class EngineProcess:
         """Process id of the child, and of its process group; None before the first start."""
         return self._child.pid if self._child else None
 
-    def begin_on(self, weights: LoadedWeights | None, adapters: Mapping[str, Path]) -> None:
+    def begin_on(
+        self, weights: LoadedWeights | None, adapters: Mapping[str, LoadedWeights]
+    ) -> None:
         self._weights = weights
         self._adapters = dict(adapters)
 
@@ -202,7 +204,7 @@ class EngineProcess:
 
     async def load_adapter(self, name: str, folder: Path) -> FolderFacts:
         found = await load_adapter(self._ready_link(), name, folder, seconds=self._start_seconds)
-        self._adapters[name] = folder
+        self._adapters[name] = LoadedWeights(version=name, folder=str(folder), digest=found.digest)
         return found
 
     async def unload_adapter(self, name: str) -> None:
@@ -277,17 +279,20 @@ class EngineProcess:
 
     async def _put_back(self, link: EngineLink) -> None:
         """Load what the child before had, before anybody is answered. Raises EngineStartError."""
+        seconds = self._start_seconds
         try:
             if weights := self._weights:
-                await load_weights(
-                    link, Path(weights.folder), weights.version, seconds=self._start_seconds
+                report = await load_weights(
+                    link, Path(weights.folder), weights.version, seconds=seconds
                 )
-            for name, folder in self._adapters.items():
-                await load_adapter(link, name, folder, seconds=self._start_seconds)
+                _need_same(weights, report.weights.digest)
+            for name, adapter in self._adapters.items():
+                found = await load_adapter(link, name, Path(adapter.folder), seconds=seconds)
+                _need_same(adapter, found.digest)
         except (WeightsRefused, UpdateFailed, EngineBroken) as error:
             raise self._start_error(
                 f"does not take the weights again that it had ({error}); put their folder back, or"
-                " restart the server to begin from the model itself"
+                " restart the server to begin from the version before"
             ) from error
 
     @staticmethod
@@ -342,3 +347,12 @@ class EngineProcess:
             self._link = None
         if self._child:
             await self._child.end()
+
+
+def _need_same(weights: LoadedWeights, digest: str | None) -> None:
+    """A folder that is whole, and another than it was, must not go on under the old name."""
+    if weights.digest is not None and digest != weights.digest:
+        raise WeightsRefused(
+            f"{weights.folder} has digest {str(digest)[:12]}…, but {weights.version} was"
+            f" {weights.digest[:12]}…: its files were changed"
+        )

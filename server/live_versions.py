@@ -1,6 +1,7 @@
 """What engines begin on: the live versions of the catalog, so that a promotion outlasts a restart.
 
-What a dead server had half-way is brought to a state that it can be in without that server: what drained
+A live version that is damaged or gone is never loaded: the start falls back to what was live before it, as
+an audited roll-back, and says so. What a dead server had half-way is brought to a state that it can be in without that server: what drained
 is retired, a canary is withdrawn without a decision. A promotion that was under way either is in the
 catalog, and then it is live, or it is not, and then nothing happened.
 """
@@ -8,7 +9,13 @@ catalog, and then it is live, or it is not, and then nothing happened.
 import logging
 
 from server.catalog import Catalog, ServedModel
-from server.errors import VersionNotFound
+from server.errors import (
+    NoPreviousVersion,
+    VersionConflict,
+    VersionError,
+    VersionNotFound,
+    VersionRefused,
+)
 from server.served_versions import add_serving_adapter, loaded_as, make_live, weights_of
 from server.swap_plan import Loadout
 from server.version_catalog import VersionCatalog
@@ -52,22 +59,19 @@ def _settle(versions: VersionCatalog, model: str) -> None:
 
 
 def _begin(catalog: Catalog, versions: VersionCatalog, model: ServedModel) -> None:
-    live = versions.live(model.name)
-    if live is None or live.kind == "base":
+    if versions.live(model.name) is None:
         return
     _need_base(versions, model)
-    if not live.folder.is_dir():
-        raise VersionNotFound(
-            f"{live.folder}, the folder of {live.name}, is gone, and it is live: restore the folder, or"
-            f" `codeloop rollback {model.name} --offline`"
-        )
+    live = _whole_live(versions, model.name)
+    if live is None or live.kind == "base":
+        return
     wanted = loadout(versions, live)
     if wanted.adapter and not model.most_adapters:
         raise VersionNotFound(
             f"{live.name} is an adapter and live, but the settings of {model.name} have no adapters:"
             f" set adapters, or `codeloop rollback {model.name} --offline`"
         )
-    adapters = {live.name: live.folder} if wanted.adapter else {}
+    adapters = {live.name: loaded_as(live)} if wanted.adapter else {}
     model.engine.begin_on(weights_of(wanted.full), adapters)
     if wanted.full.kind != "base":
         model.versions.settle(loaded_as(wanted.full))
@@ -81,3 +85,55 @@ def _need_base(versions: VersionCatalog, model: ServedModel) -> None:
     folder = base.folder.__class__(model.root)
     if (folder / CONFIG).is_file() and folder.resolve() != base.folder.resolve():
         versions.adopt_base(model.name, folder, actor=ACTOR)
+
+
+def _whole_live(versions: VersionCatalog, model: str) -> Version | None:
+    """The live version once every byte of it was read; a damaged one gives its place to the one before.
+
+    Raises VersionError when there is none before, or the base or the disk keeps it from being known.
+    """
+    while (live := versions.live(model)) and live.kind != "base":
+        damage = _damage(versions, live)
+        if damage is None:
+            break
+        _fall_back(versions, live, damage)
+    return live
+
+
+def _damage(versions: VersionCatalog, live: Version) -> str | None:
+    """What keeps it from being loaded: of itself, or of the weights that an adapter is on."""
+    wanted = loadout(versions, live)
+    for each in filter(None, (wanted.full, wanted.adapter)):
+        if each.kind == "base":
+            continue
+        if not each.folder.parent.is_dir():
+            raise VersionError(
+                f"{each.folder}, the folder of {each.name}, is out of sight with all of"
+                f" {each.folder.parent}: mount its disk, or `codeloop rollback {live.model} --offline`"
+                " to begin on the version before"
+            )
+        try:
+            versions.verify(each.model, each.version, actor=ACTOR)
+        except (VersionRefused, VersionNotFound) as error:
+            return str(error)
+    return None
+
+
+def _fall_back(versions: VersionCatalog, live: Version, damage: str) -> None:
+    try:
+        found = versions.roll_back(
+            live.model,
+            replaces=live.version,
+            actor=ACTOR,
+            reason=f"fell back: {live.name} cannot be loaded",
+            evidence={"damage": damage},
+        )
+    except VersionConflict:
+        return  # another server of this catalog was faster; what is live now is looked at next
+    except NoPreviousVersion as error:
+        raise VersionError(
+            f"{live.name} is live and cannot be loaded ({damage}), and no version before it is left:"
+            " restore its folder"
+        ) from error
+    versions.advance(live.model, live.version, State.REJECTED, actor=ACTOR, reason=damage)
+    log.error("fell back to %s: %s is live no more, %s", found.name, live.name, damage)

@@ -134,7 +134,7 @@ class BlueGreen:
             model.second,
             version.version,
             weights_of(full),
-            {name: adapter.folder} if adapter else {},
+            {name: loaded_as(adapter)} if adapter else {},
         )
         try:
             probe = await probe_version(engine, name, version, self._probes)

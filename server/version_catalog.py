@@ -133,11 +133,12 @@ class VersionCatalog(VersionMoves):
                 if found.kind == "base":
                     _need_same_digest(found, digest_of(folder))
                     return found
-                check_version(
+                verified = check_version(
                     folder,
                     base=self._ledger.get(model, BASE_VERSION),
                     parent=self._known(model, found.parent or BASE_VERSION),
                 )
+                _need_same_digest(found, verified.digest)
         except VersionRefused as error:
             if State.REJECTED in MOVES[found.state]:
                 self.advance(model, version, State.REJECTED, actor=actor, reason=str(error))

@@ -95,7 +95,20 @@ class Change:
         self._update(version.version, state=to_state.value, **columns)
         self._record(version.version, version.state, to_state, actor, reason, evidence)
         if self.previous == version.version and to_state in (State.REJECTED, State.REMOVED):
-            self.previous = None
+            live = self.in_state(State.LIVE)
+            self.previous = self.restorable_before(version, leave_out=live.version if live else "")
+
+    def restorable_before(self, version: Version, *, leave_out: str) -> str | None:
+        """The nearest version that was live before it and can be again. leave_out: is not asked for."""
+        seen = {version.version, leave_out}
+        before = version.predecessor
+        while before is not None and before not in seen:
+            found = self.get(before)
+            if found.state in (State.DRAINING, State.RETIRED):
+                return before
+            seen.add(before)
+            before = found.predecessor
+        return None
 
     def note(
         self,

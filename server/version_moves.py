@@ -112,7 +112,7 @@ class VersionMoves:
             _need_folder(found)
             proof = {"replaces": replaces} | dict(evidence or {})
             _replace(change, found, live, actor, reason, proof)
-            change.previous = _restorable(change, found.predecessor, live)
+            change.previous = change.restorable_before(found, leave_out=live.version)
         return self._ledger.get(model, found.version)
 
     def pin(
@@ -144,13 +144,6 @@ def _replace(
     if live is not None:
         change.move(live, State.DRAINING, actor=actor, reason=reason, evidence=evidence)
     change.move(found, State.LIVE, actor=actor, reason=reason, evidence=evidence, **columns)
-
-
-def _restorable(change: Change, version: str | None, live: Version) -> str | None:
-    if version is None or version == live.version:
-        return None
-    state = change.get(version).state
-    return version if state in (State.DRAINING, State.RETIRED) else None
 
 
 def _need_live(model: str, live: Version | None, replaces: str | None) -> None:

@@ -45,7 +45,8 @@ def _lines(store: VersionStore, ledger: VersionLedger, intake: Intake) -> Iterat
             yield f"deleted the folder of {row.name}, which was removed"
     for row in known.values():
         if row.state is not State.REMOVED and not row.folder.is_dir():
-            yield _lost(ledger, row)
+            is_mounted = row.folder.parent.is_dir()
+            yield _lost(ledger, row) if is_mounted or row.kind == "base" else _unseen(row)
 
 
 def _strays(store: VersionStore, ledger: VersionLedger) -> list[tuple[str, str]]:
@@ -92,3 +93,11 @@ def _lost(ledger: VersionLedger, row: Version) -> str:
                 evidence={"folder": str(row.folder)},
             )
     return f"{row.name} was {row.state} and its folder {row.folder} is gone: it is removed now"
+
+
+def _unseen(row: Version) -> str:
+    """Deleting a version leaves its model's folder; without that, a disk is missing, not a version."""
+    return (
+        f"{row.folder}, the folder of {row.name}, is out of sight with all of {row.folder.parent}: mount"
+        " its disk; the catalog is left as it is"
+    )

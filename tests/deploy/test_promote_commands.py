@@ -108,7 +108,8 @@ def test_a_server_that_cannot_start_on_its_live_version_says_how_it_can(place: P
     with place.serving() as here:
         folder = here.publish("a")
         assert place.run(here.server, "promote", "a").returncode == 0
-    shutil.rmtree(folder)
+    # Not the version's folder alone, which a server would fall back from by itself.
+    shutil.rmtree(folder.parent)
     with pytest.raises(LaunchError, match="codeloop rollback scripted --offline"), place.serving():
         pass
     done = place.offline("rollback", "scripted", "--offline")

@@ -231,16 +231,19 @@ async def test_of_a_hundred_put_past_the_gate_none_is_served(site: Any, publishe
     assert here.server.engine_pids() == pids
 
 
+@pytest.mark.parametrize(("is_forged", "told"), [(False, "sha256"), (True, "has digest")])
 def test_a_damaged_version_is_rejected_when_it_is_verified_again(
-    catalog: VersionCatalog,
+    catalog: VersionCatalog, published: Any, is_forged: bool, told: str
 ) -> None:
     good = catalog.get("m", "good")
     assert catalog.verify("m", "good", actor="test").state is State.VERIFIED
     flip(SHARD, 0.99)(good.folder)
-    with pytest.raises(VersionRefused, match="sha256"):
+    if is_forged:
+        published.write_manifest(good.folder)
+    with pytest.raises(VersionRefused, match=told):
         catalog.verify("m", "good", actor="test")
     assert catalog.get("m", "good").state is State.REJECTED
-    assert "sha256" in catalog.history("m", "good")[-1].reason
+    assert told in catalog.history("m", "good")[-1].reason
 
 
 def test_a_base_that_is_not_there_rejects_nothing(
