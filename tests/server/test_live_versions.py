@@ -141,6 +141,6 @@ async def test_an_engine_that_died_takes_nothing_else_for_what_it_had(
         kept.rename(folder)
 
         async def is_back() -> bool:
-            return await here.answer() == (200, "scripted@a")
+            return bool(await here.answer() == (200, "scripted@a"))
 
         await here.until(is_back)
