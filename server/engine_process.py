@@ -90,6 +90,7 @@ class EngineProcess:
         self._ready_at_seconds = 0.0
         self._child: ChildProcess | None = None
         self._link: EngineLink | None = None
+        self._lost_link: EngineLink | None = None
         self._watch: asyncio.Task[None] | None = None
         self._in_flight = 0
         # What was loaded after the start, for a child that is started in the place of a dead one.
@@ -138,22 +139,28 @@ class EngineProcess:
         self._folder.cleanup()
 
     def health(self) -> EngineHealth:
+        state, detail = self._state, self._detail
+        if state is EngineState.READY and self._lost_link:
+            # Whoever was just answered 503 must not be told meanwhile that all is well.
+            state, detail = EngineState.RESTARTING, "its process has just ended"
         return EngineHealth(
-            state=self._state,
+            state=state,
             has_started=self._has_started,
             restarts=self._restarts,
-            detail=self._detail,
-            retry_after_seconds=0.0 if self._state is EngineState.READY else self._until_ready(),
+            detail=detail,
+            retry_after_seconds=0.0 if state is EngineState.READY else self._until_ready(),
         )
 
     async def forward(self, request: EngineRequest) -> EngineResponse:
         link = self._ready_link()
         self._in_flight += 1
         try:
-            return await link.send(request, self._leave)
+            answer = await link.send(request, self._leave)
         except EngineGone as error:
             # Its end is seen here before its exit code is.
             self._leave()
+            if link is self._link:
+                self._lost_link = link
             raise EngineUnavailable(
                 f"The engine of {self.name!r} has just ended and is being started again",
                 retry_after_seconds=max(1.0, self._typical_start_seconds),
@@ -161,6 +168,9 @@ class EngineProcess:
         except BaseException:
             self._leave()
             raise
+        if link is self._lost_link:
+            self._lost_link = None
+        return answer
 
     async def abort(self, request_id: str) -> TokenCount | None:
         # A machine that stands still for seconds is no reason to let the request run on uncounted.
@@ -247,7 +257,7 @@ class EngineProcess:
                 f"the engine of {self.name!r} cannot be started: {error}; free the disk, or let this"
                 " user write its log"
             ) from error
-        self._link = EngineLink(socket_path)
+        self._link, self._lost_link = EngineLink(socket_path), None
         try:
             async with asyncio.timeout(self._start_seconds):
                 await self._until_it_generates(self._child, self._link)

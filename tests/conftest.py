@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+REAL_ENGINE = ROOT / "tests" / "end_to_end"
 PARTS = ("deploy", "evaluator", "sandbox", "server", "trainer")
 
 
@@ -24,12 +26,26 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
+    """The real engine's tests first, for they take longest; skip what needs a GPU where there is none."""
+    items.sort(key=lambda item: REAL_ENGINE not in item.path.parents)
     if shutil.which("nvidia-smi") is not None:
         return
     for item in items:
         if item.get_closest_marker("gpu") is not None:
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU here"))
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Which tests share a process where several run side by side: a file's, and all of the real engine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = ROOT / nodeid.partition("::")[0]
+        return str(REAL_ENGINE if REAL_ENGINE in file.parents else file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Instead of the one that `--dist` names."""
+    return Together(config, log)
 
 
 def _load(name: str) -> Any:

@@ -26,6 +26,12 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore(tmp_path / "models")
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """Where a real model is made once for several tests: that takes half a minute."""
+    return ModelStore(tmp_path_factory.mktemp("store") / "models")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A whole model of no size, with a file that must not be taken along."""
@@ -252,14 +258,14 @@ def test_the_store_brings_no_heavy_library_into_the_gateway() -> None:
 
 
 @pytest.mark.slow
-def test_the_embedded_model_is_the_real_one_and_whole(store: ModelStore) -> None:
+def test_the_embedded_model_is_the_real_one_and_whole(filled: ModelStore) -> None:
     said: list[str] = []
-    model = store.pull("smollm2-135m", progress=said.append)
-    tensors = read_manifest(store.verify("smollm2-135m").path).tensors.values()
+    model = filled.pull("smollm2-135m", progress=said.append)
+    tensors = read_manifest(filled.verify("smollm2-135m").path).tensors.values()
     # Tied embeddings: the count on the model's card is the count of what the file holds.
     assert sum(math.prod(tensor.shape) for tensor in tensors) == 134_515_008
     assert model.family == "smollm2"
-    store.pull("smollm2-135m", progress=said.append)
+    filled.pull("smollm2-135m", progress=said.append)
     assert said[-1] == "smollm2-135m is here already"
 
 
@@ -276,8 +282,8 @@ assert by_class.encode(text) == by_file.encode(text).ids
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["smollm2-135m", "tiny-64k"])
-def test_a_made_tokenizer_cuts_code_as_its_file_says(store: ModelStore, name: str) -> None:
-    path = store.pull(name).path
+def test_a_made_tokenizer_cuts_code_as_its_file_says(filled: ModelStore, name: str) -> None:
+    path = filled.pull(name).path
     command = [sys.executable, "-c", SAME_TOKENS, str(path), __file__]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
