@@ -11,9 +11,7 @@ fresh server that was started on the same weights.
 
 import asyncio
 import itertools
-import json
 import re
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -25,16 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
-import numpy as np
-import orjson
-from safetensors.numpy import save_file
 
 from benchmarks.load import DONE, Endpoint, load_generators, percentile
+from benchmarks.published import changed_copy, write_adapter, write_model, write_real_adapter
 from benchmarks.report import Report, parse
 from benchmarks.servers import WHOLE_CHAT_LANE, through
 from deploy.launch import Launched, launch
-from server.model_manifest import write_manifest
 from server.model_store import ModelStore
+from server.store import Store
 from server.version_catalog import VersionCatalog
 from server.version_states import State
 
@@ -77,9 +73,8 @@ def main() -> None:
     arguments = parse(__doc__, rounds=1, models=MODELS)
     report = Report(f"swaps under load: {arguments.model}", arguments)
     num_swaps = QUICK_SWAPS if arguments.quick else NUM_SWAPS
-    kinds = KINDS if arguments.model == SCRIPTED else KINDS[1:]
     with load_generators() as generators, tempfile.TemporaryDirectory() as name:
-        for kind in kinds:
+        for kind in KINDS:
             bench = Bench(arguments.model, kind, num_swaps, Path(name, kind))
             bench.run(generators._pool, report)
     report.finish()
@@ -175,7 +170,8 @@ class Bench:
             write = write_adapter if self._kind == "adapter" else write_model
             return [write(self._folder / "source", 1)]
         base = ModelStore(_home() / "models").resolve(self._model, pull=True)
-        return [changed_copy(base, self._folder / f"source{n}", n) for n in (1, 2)]
+        write = write_real_adapter if self._kind == "adapter" else changed_copy
+        return [write(base, self._folder / f"source{n}", n) for n in (1, 2)]
 
     def _expected(self, sources: Sequence[Path]) -> list[Any]:
         """What fresh servers on the same weights answer."""
@@ -183,21 +179,34 @@ class Bench:
             return []
         found = []
         for number, source in enumerate(sources):
-            settings = self._settings().replace(
-                f"name = '{self._model}'", f"name = '{self._model}'\nsource = '{source}'"
-            )
-            with launch(
-                self._folder / f"fresh{number}", settings=settings, start_seconds=900
-            ) as server:
+            settings, home = self._settings(), self._folder / f"fresh{number}"
+            if self._kind == "adapter":
+                self._begin_on(home, source)
+            else:
+                settings = settings.replace(
+                    f"name = '{self._model}'", f"name = '{self._model}'\nsource = '{source}'"
+                )
+            with launch(home, settings=settings, start_seconds=900) as server:
                 found.append(asyncio.run(probe_server(server, self._model)))
         return found
+
+    def _begin_on(self, home: Path, source: Path) -> None:
+        """Let a server that was never started find the adapter live."""
+        home.mkdir()
+        (home / "models").symlink_to(_home() / "models")
+        store = Store(f"sqlite:///{home / 'codeloop.db'}")
+        self._enter(VersionCatalog(store, home / "versions"), [source], 1)
+        VersionCatalog(store, home / "versions").promote(
+            self._model, "v0", replaces="0", actor="benchmark", reason="to be compared with"
+        )
+        store.close()
 
     def _settings(self) -> str:
         more = "adapters = 24\n" if self._kind == "adapter" else ""
         slots = f"concurrency = {NUM_USERS[self._model] + 16}\n"
         if self._model != SCRIPTED:
             memory = "context_tokens = 2048\nkv_cache_bytes = 268435456\n"
-            return f"[server]\n{WHOLE_CHAT_LANE}\n[[server.models]]\nname = '{self._model}'\n{memory}{slots}"
+            return f"[server]\n{WHOLE_CHAT_LANE}\n[[server.models]]\nname = '{self._model}'\n{memory}{slots}{more}"
         script = self._folder / "script.toml"
         script.write_text(SCRIPT.format(base=self._folder / "base"))
         return (
@@ -217,20 +226,22 @@ class Bench:
     def _publish(self, server: Launched, sources: Sequence[Path]) -> None:
         """All versions, gated: what the gate measures is another benchmark's."""
         store = server.store()
-        catalog = VersionCatalog(store, server.home / "versions")
+        self._enter(VersionCatalog(store, server.home / "versions"), sources, self._num_swaps)
+        store.close()
+
+    def _enter(self, catalog: VersionCatalog, sources: Sequence[Path], num: int) -> None:
         base = (
             self._folder / "base"
             if self._model == SCRIPTED
             else ModelStore(_home() / "models").resolve(self._model, pull=False)
         )
         catalog.adopt_base(self._model, base, actor="benchmark")
-        for number in range(self._num_swaps):
+        for number in range(num):
             source = sources[number % len(sources)]
             catalog.publish(self._model, source, version=f"v{number}", actor="benchmark")
             catalog.advance(
                 self._model, f"v{number}", State.GATED, actor="benchmark", reason="to be swapped"
             )
-        store.close()
 
 
 def call_until(users: Users) -> list[Told]:
@@ -304,56 +315,6 @@ def difference(found: Any, expected: Any) -> tuple[int, float]:
         abs(a - b) for a, b in zip(found["token_logprobs"], expected["token_logprobs"], strict=True)
     ]
     return len(pairs) - same, max(gaps[:same], default=0.0)
-
-
-def write_model(folder: Path, seed: int) -> Path:
-    """A model of a few numbers, for an engine that only verifies them."""
-    folder.mkdir()
-    config = {"architectures": ["Qwen2ForCausalLM"], "vocab_size": 8, "tie_word_embeddings": True}
-    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 32768}))
-    (folder / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0}}}')
-    chance = np.random.default_rng(seed)
-    shapes = {"model.embed_tokens.weight": (8, 4), "model.layers.0.self_attn.q_proj.weight": (4, 4)}
-    tensors = {name: chance.random(shape, np.float32) for name, shape in shapes.items()}
-    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
-    return sign(folder)
-
-
-def write_adapter(folder: Path, seed: int) -> Path:
-    """An adapter of the same."""
-    folder.mkdir()
-    (folder / "adapter_config.json").write_text('{"r": 2}')
-    chance = np.random.default_rng(seed)
-    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
-    shapes = {f"{name}A.weight": (2, 4), f"{name}B.weight": (4, 2)}
-    tensors = {name: chance.random(shape, np.float32) for name, shape in shapes.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
-    return sign(folder)
-
-
-def changed_copy(base: Path, folder: Path, number: int) -> Path:
-    """A real model with one norm scaled: other answers, the same cost."""
-    shutil.copytree(base, folder)
-    (folder / "manifest.json").unlink(missing_ok=True)
-    path = next(folder.glob("*.safetensors"))
-    content = bytearray(path.read_bytes())
-    length = int.from_bytes(content[:8], "little")
-    header = orjson.loads(content[8 : 8 + length])
-    start, end = header["model.norm.weight"]["data_offsets"]
-    assert header["model.norm.weight"]["dtype"] == "BF16", (
-        "the copy changes upper bytes of bfloat16"
-    )
-    numbers = np.frombuffer(content, "<u2", (end - start) // 2, 8 + length + start)
-    # One step of the exponent doubles a number; half of them, so that the direction changes too.
-    numbers[:: number + 1] += 1 << 7
-    path.write_bytes(content)
-    return sign(folder)
-
-
-def sign(folder: Path) -> Path:
-    """Write the manifest of what is there."""
-    write_manifest(folder, name=folder.name, source="benchmark", revision=None, family="generic")
-    return folder
 
 
 def _home() -> Path:
