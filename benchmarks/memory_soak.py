@@ -9,18 +9,16 @@ than one per cent.
     python -m benchmarks.memory_soak --minutes 60
 """
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.load import NUMBER, Endpoint, Load, chat_body, load_generators
-from benchmarks.process import MemoryWatch, Sample
+from benchmarks.process import MemoryWatch, Sample, drift
 from benchmarks.report import Report, parse
 from benchmarks.servers import WHOLE_CHAT_LANE, scripted_gateway, through
 
 MINUTES = 10.0
 QUICK_MINUTES = 1.0
-WARM_UP = 0.2
 NUM_TOKENS = 64
 SCRIPT = f"""
 num_tokens = {NUM_TOKENS}
@@ -84,18 +82,12 @@ def mixed_load(end: Endpoint, seconds: float) -> dict[str, Load]:
 
 def show(report: Report, samples: Sequence[Sample]) -> None:
     """Print the claims."""
-    settled = samples[int(WARM_UP * len(samples)) :]
-    mib = [sample.resident_bytes / 2**20 for sample in settled]
-    minutes = [(sample.at_seconds - settled[0].at_seconds) / 60 for sample in settled]
-    slope = statistics.linear_regression(minutes, mib).slope
-    quarter = max(1, len(mib) // 4)
-    first, last = statistics.median(mib[:quarter]), statistics.median(mib[-quarter:])
+    found = drift(samples)
     report.figure("at the start", [samples[0].resident_bytes / 2**20], "MiB")
-    report.figure("median of the first quarter after warm-up", [first], "MiB")
-    report.figure("median of the last quarter", [last], "MiB")
-    report.figure("slope", [slope], "MiB/minute")
-    drift = 100 * slope * minutes[-1] / statistics.median(mib)
-    report.figure("drift along the line", [drift], "%", at_most=1)
+    report.figure("median of the first quarter after warm-up", [found.first_mib], "MiB")
+    report.figure("median of the last quarter", [found.last_mib], "MiB")
+    report.figure("slope", [found.slope_mib], "MiB/minute")
+    report.figure("drift along the line", [found.percent], "%", at_most=1)
 
 
 if __name__ == "__main__":

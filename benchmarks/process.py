@@ -1,6 +1,7 @@
 """What a process under test uses: memory and processor time, from /proc."""
 
 import os
+import statistics
 import threading
 import time
 from collections.abc import Sequence
@@ -28,6 +29,33 @@ class Sample(NamedTuple):
 
     at_seconds: float
     resident_bytes: int
+
+
+class Drift(NamedTuple):
+    """Where memory went once it had settled. first_mib, last_mib: medians of the first and last quarter.
+
+    slope_mib: of a line through all samples, a minute. percent: along that line, of the median.
+    """
+
+    first_mib: float
+    last_mib: float
+    slope_mib: float
+    percent: float
+
+
+def drift(samples: Sequence[Sample], *, warm_up: float = 0.2) -> Drift:
+    """warm_up: share of the samples that is left out."""
+    settled = samples[int(warm_up * len(samples)) :]
+    mib = [sample.resident_bytes / 2**20 for sample in settled]
+    minutes = [(sample.at_seconds - settled[0].at_seconds) / 60 for sample in settled]
+    slope = statistics.linear_regression(minutes, mib).slope
+    quarter = max(1, len(mib) // 4)
+    return Drift(
+        first_mib=statistics.median(mib[:quarter]),
+        last_mib=statistics.median(mib[-quarter:]),
+        slope_mib=slope,
+        percent=100 * slope * minutes[-1] / statistics.median(mib),
+    )
 
 
 class MemoryWatch:
