@@ -87,18 +87,37 @@ class Endpoint:
     def __init__(self) -> None:
         self.reply: Callable[[int, Mapping[str, Any]], Reply] = lambda _, body: by_prompt(body)
         self.card: Mapping[str, Any] | None = {"id": "tiny"}
+        self._closing = threading.Event()
+        self._listen(0)
+
+    @property
+    def url(self) -> str:
+        """Its address, with /v1."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def forget(self) -> None:
+        """Begin anew at the same address: what a client that has ended sent cannot arrive any more."""
+        self._stop()
+        self._listen(self._server.server_port)
+        self._thread.start()
+
+    def _listen(self, port: int) -> None:
         self.requests: list[Mapping[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.paths: list[str] = []
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def _stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        endpoint = self
+        endpoint, lock = self, threading.Lock()
+        # Its own, so that a connection from before `forget` writes where nobody looks.
+        requests, headers, paths = self.requests, self.headers, self.paths
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -110,11 +129,11 @@ class Endpoint:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                with endpoint._lock:
-                    number = len(endpoint.requests)
-                    endpoint.requests.append(body)
-                    endpoint.headers.append({k.lower(): v for k, v in self.headers.items()})
-                    endpoint.paths.append(self.path)
+                with lock:
+                    number = len(requests)
+                    requests.append(body)
+                    headers.append({k.lower(): v for k, v in self.headers.items()})
+                    paths.append(self.path)
                 self._send(endpoint.reply(number, body))
 
             def _send(self, reply: Reply) -> None:
@@ -144,6 +163,4 @@ class Endpoint:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._stop()

@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_to_the_same_table_without_a_sample_twice(
 ) -> None:
     whole = codeloop("eval", *RUN[:-1], "whole", "--model", reader.url)
     assert whole.returncode == 0, whole.stderr
-    reader.requests.clear()
+    reader.forget()
     command = [*COMMAND, "eval", *RUN, "--model", reader.url, "--concurrency", "2"]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=own_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_to_the_same_table_without_a_sample_twice(
     assert len(kept) <= number
 
     reader.reply = reader.answer
-    reader.requests.clear()
+    reader.forget()
     done = codeloop("eval", *RUN, "--model", reader.url, "--resume")
     assert done.returncode == 0, done.stderr
     assert len(reader.requests) == NUM_SAMPLES - len(kept)
@@ -132,7 +132,7 @@ def test_a_signal_ends_with_130_and_says_how_to_go_on(
     kept = len(list(read_records(tmp_path / "r", "strict")))
     assert kept == 5
     reader.reply = reader.answer
-    reader.requests.clear()
+    reader.forget()
     done = codeloop("eval", *RUN, "--model", reader.url, "--resume")
     assert done.returncode == 0, done.stderr
     assert len(reader.requests) == NUM_SAMPLES - kept
@@ -154,7 +154,7 @@ def test_the_last_run_like_this_is_found_without_its_name(
 ) -> None:
     options = ("eval", "needle-8k", "--limit", "2", "--seed", "7", "--model", reader.url)
     assert codeloop(*options).returncode == 0
-    reader.requests.clear()
+    reader.forget()
     assert codeloop(*options, "--resume").returncode == 0
     assert not reader.requests
     assert len(list((tmp_path / "runs").iterdir())) == 1
@@ -227,7 +227,7 @@ def test_a_full_disk_ends_with_2_and_is_gone_on_from(
     assert "free space" in done.stderr
     kept = len(list(read_records(tmp_path / "r", "strict")))
     assert 0 < kept < NUM_SAMPLES
-    reader.requests.clear()
+    reader.forget()
     assert codeloop("eval", *RUN, "--model", reader.url, "--resume").returncode == 0
     assert len(reader.requests) == NUM_SAMPLES - kept
 
@@ -236,7 +236,7 @@ def test_a_run_is_graded_again_in_its_folder_or_in_another(
     reader: Any, codeloop: Codeloop, tmp_path: pathlib.Path
 ) -> None:
     assert codeloop("eval", *RUN, "--model", reader.url).returncode == 0
-    reader.requests.clear()
+    reader.forget()
     done = codeloop("eval", "regrade", "r", "--rules", "official", "--out", "copy")
     assert done.returncode == 0, done.stderr
     assert "official rules, run copy" in done.stdout

@@ -126,7 +126,7 @@ def test_a_journal_that_was_cut_anywhere_ends_as_an_undisturbed_one(
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / JOURNAL).write_bytes(content[: int(share * len(content))])
     kept = list(read_records(tmp_path / "cut", "strict"))
-    endpoint.requests.clear()
+    endpoint.forget()
     done = finish(tmp_path / "cut", [asking()])
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert len(endpoint.requests) == 18 - len(kept)
@@ -138,7 +138,7 @@ def test_a_run_that_is_whole_asks_nothing(
     endpoint: Any, finish: Callable[..., Progress], tmp_path: pathlib.Path
 ) -> None:
     finish(tmp_path, [asking()])
-    endpoint.requests.clear()
+    endpoint.forget()
     size = (tmp_path / JOURNAL).stat().st_size
     done = finish(tmp_path, [asking()])
     assert not endpoint.requests
@@ -162,7 +162,7 @@ def test_a_sample_without_an_answer_is_never_scored_and_is_drawn_again(
     assert {r.sample.problem for r in failed} == {"p/2"}
     assert "out of order" in failed[0].sample.error
     endpoint.reply = lambda _, body: endpoint.by_prompt(body)
-    endpoint.requests.clear()
+    endpoint.forget()
     done = finish(tmp_path, [asking()])
     assert len(endpoint.requests) == 3
     assert done.infrastructure == 0
@@ -207,7 +207,7 @@ def test_a_full_disk_ends_in_a_clear_state_and_loses_nothing(
         finish(tmp_path, [asking()], concurrency=2)
     kept = len(list(read_records(tmp_path, "strict")))
     assert 0 < kept < 18
-    endpoint.requests.clear()
+    endpoint.forget()
     assert finish(tmp_path, [asking()]).num_graded == 18
     assert len(endpoint.requests) == 18 - kept
 
@@ -255,7 +255,7 @@ def test_a_run_that_is_cancelled_keeps_what_was_drawn(
     asyncio.run(cancelled())
     assert len(contents(tmp_path)) == 7
     endpoint.reply = lambda _, body: endpoint.by_prompt(body)
-    endpoint.requests.clear()
+    endpoint.forget()
     assert finish(tmp_path, [asking()]).num_graded == 18
     assert len(endpoint.requests) == 11
 
@@ -279,7 +279,7 @@ def test_a_failed_try_is_followed_by_one_more_also_after_a_crash_between_them(
     (tmp_path / "cut").mkdir()
     first_tries = [line for line in lines if b'"attempt": 1' in line]
     (tmp_path / "cut" / JOURNAL).write_bytes(b"".join(first_tries))
-    endpoint.requests.clear()
+    endpoint.forget()
     finish(tmp_path / "cut", [asking(suite, n=1)])
     assert len(endpoint.requests) == 6
     assert contents(tmp_path / "cut") == contents(tmp_path / "r")
