@@ -86,6 +86,7 @@ class EngineProcess:
         self._has_started = False
         self._restarts = 0
         self._detail = "not started"
+        self._failure = ""
         self._typical_start_seconds = FIRST_START_GUESS_SECONDS
         self._ready_at_seconds = 0.0
         self._child: ChildProcess | None = None
@@ -224,7 +225,7 @@ class EngineProcess:
     def _ready_link(self) -> EngineLink:
         if self._link is None or self._state not in (EngineState.READY, EngineState.DRAINING):
             raise EngineUnavailable(
-                f"The engine of {self.name!r} is {self._state.value}: {self._detail}",
+                f"The engine of {self.name!r} is {self._state.value}",
                 retry_after_seconds=self._until_ready(),
             )
         return self._link
@@ -242,7 +243,8 @@ class EngineProcess:
     async def _start_child(self) -> None:
         began = time.monotonic()
         self._ready_at_seconds = began + self._typical_start_seconds
-        self._detail = "starting"
+        # Why it does not start has to be seen while it is tried again, which takes most of the time.
+        self._detail = f"starting again; {self._failure}" if self._failure else "starting"
         socket_path = Path(self._folder.name) / "engine.sock"
         socket_path.unlink(missing_ok=True)
         try:
@@ -266,7 +268,7 @@ class EngineProcess:
             raise self._start_error(f"was not ready in {self._start_seconds:g} s") from None
         self._typical_start_seconds = time.monotonic() - began
         self._has_started = True
-        self._detail = f"ready after {self._typical_start_seconds:.1f} s"
+        self._detail, self._failure = f"ready after {self._typical_start_seconds:.1f} s", ""
         log.info(
             "engine ready",
             extra={"model": self.name, "seconds": round(self._typical_start_seconds, 1)},
@@ -331,7 +333,9 @@ class EngineProcess:
             if time.monotonic() - began > STEADY_SECONDS:
                 pause_seconds = FIRST_PAUSE_SECONDS
             self._state = EngineState.RESTARTING
-            self._detail = f"its process ended with code {code} and is being started again"
+            self._detail = self._failure or (
+                f"its process ended with code {code} and is being started again"
+            )
             self._ready_at_seconds = time.monotonic() + pause_seconds + self._typical_start_seconds
             self._restarts += 1
             self._on_restart(self.name)
@@ -345,7 +349,7 @@ class EngineProcess:
             try:
                 await self._start_child()
             except EngineStartError as error:
-                self._detail = str(error).partition("\n")[0]
+                self._detail = self._failure = str(error).partition("\n")[0]
                 log.error("engine did not start: %s", error)
                 self._child.kill()
             else:
