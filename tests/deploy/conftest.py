@@ -34,7 +34,7 @@ def codeloop(tmp_path: pathlib.Path, own_environment: Mapping[str, str]) -> Code
             env={**own_environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

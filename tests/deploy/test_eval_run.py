@@ -220,7 +220,7 @@ def test_a_full_disk_ends_with_2_and_is_gone_on_from(
         env=dict(own_environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 2, done.stderr

@@ -83,7 +83,7 @@ def test_the_command_ends_with_2_for_a_suite_whose_reference_fails(
     done = subprocess.run(
         [*command, "eval", "selftest", "ours/"],
         cwd=tmp_path, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     assert f"{int(code == 0)} of 1 references pass" in done.stdout

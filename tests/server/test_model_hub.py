@@ -164,7 +164,7 @@ def pull(
         env=environment(tmp_path, endpoint),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         check=False,
     )
 
@@ -228,7 +228,7 @@ def test_a_hub_that_is_down_is_replaced_by_the_cache_of_its_client(
         [sys.executable, "-c", download],
         env=environment(tmp_path, hub.url),
         capture_output=True,
-        timeout=100,
+        timeout=200,
         check=True,
     )
     done = pull(tmp_path, "http://127.0.0.1:9")

@@ -287,6 +287,6 @@ def test_a_made_tokenizer_cuts_code_as_its_file_says(filled: ModelStore, name: s
     command = [sys.executable, "-c", SAME_TOKENS, str(path), __file__]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=100, check=False
+        command, env=environment, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -36,7 +36,7 @@ def found(
             *map(str, program),
         ],
         check=True,
-        timeout=100,
+        timeout=200,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     told: dict[str, Any] = json.loads((out / "found.json").read_text())
