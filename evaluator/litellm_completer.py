@@ -47,7 +47,8 @@ class LitellmCompleter:
         self._options |= {"api_base": base_url} if base_url else {}
         self._answer_seconds = answer_seconds
         self._retrying = Retrying(model, patience or Patience())
-        self._litellm: ModuleType | None = None
+        self._litellm: Any = None  # the module
+        self._connections: Any = None
 
     async def complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
         """One completion. Raises EndpointFailed, or its kinds RequestRefused and AccessRefused."""
@@ -128,10 +129,17 @@ class LitellmCompleter:
         except Exception:  # noqa: BLE001 - a model without a price; what it raises differs
             return None
 
-    async def _module(self) -> ModuleType:
+    async def _module(self) -> Any:
         """litellm, imported in a thread: that takes seconds."""
         if self._litellm is None:
             self._litellm = await asyncio.to_thread(_imported)
+        if self._litellm.aclient_session is None:
+            # Without one that is everybody's, litellm opens new connections for each completion of
+            # text and closes none.
+            from litellm.llms.openai.common_utils import BaseOpenAILLM
+
+            self._connections = BaseOpenAILLM.get_async_http_client()
+            self._litellm.aclient_session = self._connections
         return self._litellm
 
     async def identify(self) -> dict[str, str]:
@@ -145,9 +153,15 @@ class LitellmCompleter:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        closing = getattr(self._litellm, "close_litellm_async_clients", None)
-        if closing is not None:
-            await closing()
+        if self._litellm is None:
+            return
+        await self._litellm.close_litellm_async_clients()
+        if self._connections is not None:
+            self._litellm.aclient_session = None
+            # litellm keeps clients that use them for minutes, and would give them out again.
+            self._litellm.in_memory_llm_clients_cache.flush_cache()
+            await self._connections.aclose()
+            self._connections = None
 
 
 def _imported() -> ModuleType:

@@ -1,12 +1,14 @@
 """What engines begin on: the live versions of the catalog, so that a promotion outlasts a restart.
 
-A live version that is damaged or gone is never loaded: the start falls back to what was live before it, as
-an audited roll-back, and says so. What a dead server had half-way is brought to a state that it can be in without that server: what drained
-is retired, a canary is withdrawn without a decision. A promotion that was under way either is in the
-catalog, and then it is live, or it is not, and then nothing happened.
+A live version that is damaged or gone is never loaded: the start falls back to what was live before
+it, as an audited roll-back, and says so. What a dead server had half-way is brought to a state that it
+can be in without that server: what drained is retired, a canary is withdrawn without a decision. A
+promotion that was under way either is in the catalog, and then it is live, or it is not, and then
+nothing happened.
 """
 
 import logging
+from pathlib import Path
 
 from server.catalog import Catalog, ServedModel
 from server.errors import (
@@ -82,7 +84,7 @@ def _begin(catalog: Catalog, versions: VersionCatalog, model: ServedModel) -> No
 
 def _need_base(versions: VersionCatalog, model: ServedModel) -> None:
     base = versions.get(model.name, BASE_VERSION)
-    folder = base.folder.__class__(model.root)
+    folder = Path(model.root)
     if (folder / CONFIG).is_file() and folder.resolve() != base.folder.resolve():
         versions.adopt_base(model.name, folder, actor=ACTOR)
 

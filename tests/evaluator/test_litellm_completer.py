@@ -1,9 +1,11 @@
 """litellm's side of the seam, against a real endpoint on loopback: the same answers, faults and words."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -68,6 +70,29 @@ async def test_text_goes_to_completions(endpoint: Any, client: Client) -> None:
     assert found.text == "42"
     assert endpoint.paths == ["/v1/completions"]
     assert endpoint.requests[0]["stop"] == ["\n"]
+
+
+def open_sessions() -> set[int]:
+    return {
+        id(found)
+        for found in gc.get_objects()
+        if type(found) is aiohttp.ClientSession and not found.closed
+    }
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/tiny", "text-completion-openai/tiny"])
+async def test_text_needs_no_new_connections_each_time_and_leaves_none_open(
+    endpoint: Any, model: str
+) -> None:
+    endpoint.reply = lambda *_: endpoint.plain("42")
+    before = open_sessions()
+    for _ in range(2):  # the second has a loop that litellm has seen before
+        completer = LitellmCompleter(model, patience=AT_ONCE, key="k", base_url=endpoint.url)
+        for _ in range(3):
+            assert (await completer.complete(Text(text="6*7="), Sampling())).text == "42"
+        assert len(open_sessions() - before) == 1
+        await completer.close()
+        assert open_sessions() <= before
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
