@@ -55,28 +55,53 @@ class Scorer(nn.Module):  # type: ignore[misc]
         )
 
 
-def load_network(folder: Path, options: PolicyOptions, *, dtype: torch.dtype | str = "auto") -> Any:
+def load_network(
+    folder: Path,
+    options: PolicyOptions,
+    *,
+    dtype: torch.dtype | str = "auto",
+    with_weights: bool = True,
+) -> Any:
     """The causal model of a Hugging Face folder, frozen but for its adapter where LoRA is asked for.
 
-    Raises ModelUnfit for a folder that transformers cannot read.
+    with_weights: else its parameters are on torch's device `meta`, and the folder needs none. Raises
+    ModelUnfit for a folder that transformers cannot read.
     """
-    import transformers
-
     if not (folder / "config.json").is_file():
         raise ModelUnfit(
             f"the model folder {folder} has no config.json: the learner reads Hugging Face's layout;"
             " name such a folder"
         )
     try:
-        network = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=_attention(folder), local_files_only=True
-        )
+        network = _with_weights(folder, dtype) if with_weights else _without_weights(folder, dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelUnfit(
             f"the model folder {folder} cannot be loaded ({error}): the learner needs a causal model"
             " that the installed transformers knows; check the files, or take another model"
         ) from error
     return prepare(network, options)
+
+
+def _with_weights(folder: Path, dtype: torch.dtype | str) -> Any:
+    import transformers
+
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, attn_implementation=_attention(folder), local_files_only=True
+    )
+
+
+def _without_weights(folder: Path, dtype: torch.dtype | str) -> Any:
+    import accelerate
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    # Buffers are computed, not read, so they are made at once.
+    with accelerate.init_empty_weights(include_buffers=False):
+        network = transformers.AutoModelForCausalLM.from_config(
+            config, dtype=dtype, attn_implementation=_attention(folder)
+        )
+    network.tie_weights()
+    return network
 
 
 def _attention(folder: Path) -> str:

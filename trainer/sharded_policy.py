@@ -1,9 +1,10 @@
 """Weights in training spread over the ranks of torchrun by FSDP2: NCCL on GPUs, gloo on CPUs.
 
 Every rank makes the same calls with the same samples, and each finds its own share of them. Masters,
-moments and gradients are float32 and lie in parts; a layer is gathered in bfloat16 for as long as it
+moments and gradients are float32 and lie in parts, as does what is frozen, in bfloat16; a layer is gathered in bfloat16 for as long as it
 works, and gradients are reduced in float32. A micro-batch too few on one rank would hang the others, so
-the deal gives all of them equally many.
+the deal gives all of them equally many. Rank 0 alone reads the weights: no machine holds them once for
+each of its ranks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +20,13 @@ from torch.distributed.tensor import DTensor
 
 from trainer.errors import CheckpointInvalid, SaveFailed, TrainerError
 from trainer.freed_memory import keep_freed_memory
-from trainer.learner import Learner, adam, reference_scorer, refuse_other_state
+from trainer.learner import Learner, adam, refuse_other_state
 from trainer.learner_step import StepSums
 from trainer.packing import Sample
 from trainer.policy_model import Scorer, causal_model, load_network
 from trainer.policy_options import DTYPES, PolicyOptions
 from trainer.published import Lineage
+from trainer.weight_broadcast import broadcast_weights
 from trainer.weight_writer import TensorPlan
 
 
@@ -34,7 +36,7 @@ class ShardedPolicy(Learner):
     def __init__(
         self, folder: Path, options: PolicyOptions, *, lineage: Lineage | None = None
     ) -> None:
-        """folder: a model in Hugging Face's layout, readable by every rank. Raises ModelUnfit."""
+        """folder: a model in Hugging Face's layout; ranks but 0 need no weights in it. Raises ModelUnfit."""
         rank, num_ranks = dist.get_rank(), dist.get_world_size()
         super().__init__(options, lineage or Lineage(base=folder), rank=rank, num_ranks=num_ranks)
         on_gpu = torch.cuda.is_available() if options.device is None else "cuda" in options.device
@@ -43,13 +45,25 @@ class ShardedPolicy(Learner):
         )
         if not on_gpu:
             keep_freed_memory()
-        self._network = load_network(folder, options, dtype=torch.float32)
-        self._scorer = Scorer(self._network)
-        self._shard()
-        self._reference = reference_scorer(folder, options, DTYPES[options.compute], self._device)
+        compute = DTYPES[options.compute]
+        # Under an adapter the model only works; the adapter is float32 either way.
+        self._scorer = self._spread(
+            folder, options, torch.float32 if options.lora is None else compute
+        )
+        self._network = self._scorer.network
+        self._reference = None
+        if options.objective.kl_coefficient:
+            self._reference = self._spread(folder, PolicyOptions(), compute, is_frozen=True)
         self._optimiser = adam(list(self._learning().values()), options)
 
-    def _shard(self) -> None:
+    def _spread(
+        self, folder: Path, options: PolicyOptions, dtype: torch.dtype, *, is_frozen: bool = False
+    ) -> Scorer:
+        """The network of a folder, of which each rank keeps a part."""
+        network = self._read(folder, options, dtype)
+        scorer = Scorer(network)
+        if is_frozen:
+            scorer.requires_grad_(False)
         mesh = dist.init_device_mesh(self._device.type, (self._num_ranks,))
         policy = MixedPrecisionPolicy(
             param_dtype=DTYPES[self._options.compute],
@@ -57,9 +71,22 @@ class ShardedPolicy(Learner):
             cast_forward_inputs=False,
         )
         # A layer at a time goes to its device and is cut, so a GPU never holds the whole.
-        for layer in causal_model(self._network).base_model.layers:
-            fully_shard(layer, mesh=mesh, mp_policy=policy)
-        fully_shard(self._scorer, mesh=mesh, mp_policy=policy)
+        for module in (*causal_model(network).base_model.layers, scorer):
+            broadcast_weights(module, self._device)
+            # The outermost stays whole for the backward pass, where there is to be one.
+            reshards = True if is_frozen else None
+            fully_shard(module, mesh=mesh, mp_policy=policy, reshard_after_forward=reshards)
+        return scorer
+
+    def _read(self, folder: Path, options: PolicyOptions, dtype: torch.dtype) -> Any:
+        """The network: with its weights on rank 0, where the others have none yet."""
+        network, failure = None, None
+        try:
+            network = load_network(folder, options, dtype=dtype, with_weights=self._rank == 0)
+        except TrainerError as error:
+            failure = error
+        self._agree(failure)
+        return network
 
     def _learning(self) -> dict[str, Tensor]:
         return {name: one for name, one in self._network.named_parameters() if one.requires_grad}
@@ -166,10 +193,13 @@ class ShardedPolicy(Learner):
         # What a disk that is full has left over: the others are waiting for it.
         for _ in tensors:
             pass
-        heard: list[Any] = [failure and (type(failure), str(failure))]
-        dist.broadcast_object_list(heard, src=0)
-        if heard[0] is not None:
-            kind, message = heard[0]
+        self._agree(failure)
+
+    def _agree(self, failure: TrainerError | None) -> None:
+        """Raise on every rank what one of them met, the first one's if there are several."""
+        heard: list[Any] = [None] * self._num_ranks
+        dist.all_gather_object(heard, failure and (type(failure), str(failure)))
+        for kind, message in filter(None, heard):
             raise kind(message) from failure
 
     def _gradients(self) -> list[Tensor]:

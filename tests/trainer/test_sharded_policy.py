@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from server.model_manifest import verify
 from trainer.packing import Sample
 from trainer.plain_policy import PlainPolicy
 from trainer.policy_options import Compute, LoraOptions, PolicyOptions
+from trainer.surrogate import Objective
 
 OPTIONS = PolicyOptions(
     learning_rate=1e-3, compute=Compute.FLOAT32, tokens_per_micro_batch=64, device="cpu"
@@ -25,11 +27,17 @@ SAME = ("loss", "gradient_norm", "entropy", "mismatch_kl", "ratio_max", "num_tok
 def found(
     tiny_folder: Path, batches: list[list[Sample]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What two ranks found; three of the four micro-batches of a rank have samples in one step."""
+    """What two ranks found; three of the four micro-batches of a rank have samples in one step.
+
+    Rank 1's folder has no weights.
+    """
     out = tmp_path_factory.mktemp("ranks")
+    without_weights = out / "without-weights"
+    shutil.copytree(tiny_folder, without_weights, ignore=shutil.ignore_patterns("*.safetensors"))
     given = [[dataclasses.asdict(one) for one in batch] for batch in batches]
     (out / "batches.json").write_text(json.dumps(given))
-    program = [Path(__file__).with_name("two_ranks.py"), tiny_folder, out / "batches.json", out]
+    program = [Path(__file__).with_name("two_ranks.py"), tiny_folder, without_weights]
+    program += [out / "batches.json", out]
     subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
@@ -75,11 +83,31 @@ def test_two_ranks_take_the_steps_of_one_process_with_an_adapter(
         assert close(policy.step(batch).values, other)
 
 
-def test_in_bfloat16_they_agree_to_its_precision(
+def test_two_ranks_hold_the_policy_to_the_reference_as_one_process_does(
     found: dict[str, Any], tiny_folder: Path, batches: list[list[Sample]]
 ) -> None:
-    policy = PlainPolicy(tiny_folder, dataclasses.replace(OPTIONS, compute=Compute.BFLOAT16))
-    for batch, other in zip(batches, found["bfloat16"], strict=True):
+    held = dataclasses.replace(OPTIONS, objective=Objective(kl_coefficient=0.5))
+    policy, free = PlainPolicy(tiny_folder, held), PlainPolicy(tiny_folder, OPTIONS)
+    for batch, other in zip(batches, found["kl"], strict=True):
+        assert close(policy.step(batch).values, other)
+        last = free.step(batch).values
+    assert not close(last, found["kl"][-1])
+
+
+def test_weights_that_rank_0_cannot_read_are_told_by_all_ranks(found: dict[str, Any]) -> None:
+    first, second = found["unfit"]
+    assert "without-weights cannot be loaded" in first
+    assert second == first
+
+
+@pytest.mark.parametrize("name", ["full", "lora"])
+def test_in_bfloat16_they_agree_to_its_precision(
+    found: dict[str, Any], tiny_folder: Path, batches: list[list[Sample]], name: str
+) -> None:
+    lora = LoraOptions(rank=4, alpha=8) if name == "lora" else None
+    options = dataclasses.replace(OPTIONS, compute=Compute.BFLOAT16, lora=lora)
+    policy = PlainPolicy(tiny_folder, options)
+    for batch, other in zip(batches, found["bfloat16"][name], strict=True):
         assert policy.step(batch).values["gradient_norm"] == pytest.approx(
             other["gradient_norm"], rel=0.03
         )

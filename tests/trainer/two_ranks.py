@@ -1,6 +1,6 @@
 """Program under torchrun: steps of a sharded policy, its states and versions; writes what it found.
 
-torchrun --nproc-per-node 2 two_ranks.py MODEL BATCHES OUT [COMPUTE]
+torchrun --nproc-per-node 2 two_ranks.py MODEL WITHOUT_WEIGHTS BATCHES OUT
 """
 
 import dataclasses
@@ -12,35 +12,55 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from trainer.errors import CheckpointInvalid, SaveFailed, StepInvalid
+from trainer.errors import CheckpointInvalid, ModelUnfit, SaveFailed, StepInvalid
 from trainer.packing import Sample
 from trainer.policy_options import Compute, LoraOptions, PolicyOptions
 from trainer.sharded_policy import ShardedPolicy
+from trainer.surrogate import Objective
 
 
-def main(model: Path, batches: Path, out: Path) -> None:
+def main(whole: Path, without_weights: Path, batches: Path, out: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
+    model, other = (whole, without_weights)[:: -1 if dist.get_rank() else 1]
     steps = [[Sample(**one) for one in batch] for batch in json.loads(batches.read_text())]
     plain = PolicyOptions(
         learning_rate=1e-3, compute=Compute.FLOAT32, tokens_per_micro_batch=64, device="cpu"
     )
+    held = dataclasses.replace(plain, objective=Objective(kl_coefficient=0.5))
     found = {
+        "unfit": unfit(other, plain),
+        "kl": [dict(report.values) for report in map(ShardedPolicy(model, held).step, steps)],
         "full": full(model, steps, plain, out),
         "lora": lora(
             model, steps, dataclasses.replace(plain, lora=LoraOptions(rank=4, alpha=8)), out
         ),
-        "bfloat16": [
-            dict(report.values)
-            for report in map(
-                ShardedPolicy(model, dataclasses.replace(plain, compute=Compute.BFLOAT16)).step,
-                steps,
-            )
-        ],
+        "bfloat16": {
+            name: [dict(report.values) for report in map(ShardedPolicy(model, one).step, steps)]
+            for name, one in bfloat16_options(plain).items()
+        },
     }
     if dist.get_rank() == 0:
         (out / "found.json").write_text(json.dumps(found))
     dist.destroy_process_group()
+
+
+def bfloat16_options(plain: PolicyOptions) -> dict[str, PolicyOptions]:
+    rounded = dataclasses.replace(plain, compute=Compute.BFLOAT16)
+    return {
+        "full": rounded,
+        "lora": dataclasses.replace(rounded, lora=LoraOptions(rank=4, alpha=8)),
+    }
+
+
+def unfit(model: Path, options: PolicyOptions) -> list[str]:
+    """What each rank hears when rank 0 finds no weights."""
+    heard: list[str] = [""] * dist.get_world_size()
+    try:
+        ShardedPolicy(model, options)
+    except ModelUnfit as error:
+        dist.all_gather_object(heard, str(error))
+    return heard
 
 
 def full(
@@ -93,4 +113,4 @@ def lora(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    main(*map(Path, sys.argv[1:]))
