@@ -228,3 +228,14 @@ def letters_model(tiny_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("letters") / "model"
     tiny_run.make_model(folder)
     return folder
+
+
+@pytest.fixture
+def make_setup(tiny_run: Any, letters_model: Path, tmp_path: Path) -> Callable[..., Any]:
+    """A run's parts, with changes to the recipe and with parts replaced."""
+
+    def made(*changes: str, name: str = "run", **replaced: Any) -> Any:
+        recipe = tiny_run.recipe(letters_model, changes)
+        return tiny_run.setup(tmp_path / name, recipe, **replaced)
+
+    return made

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from evaluator.problem import Problem, TextTask
 from evaluator.prompt import Message
 from trainer.dataset.order import Order
 from trainer.dataset.problem import TrainingProblem
+from trainer.event_log import read_log
 from trainer.local_sampler import LocalSampler, tokenizer_digest
 from trainer.pipeline import Watch
 from trainer.plain_policy import PlainPolicy
@@ -104,6 +105,16 @@ class LetterGrader:
             holdout=is_right or None,
             seconds=0.0,
         )
+
+
+class Saying:
+    """Gives every answer what a function says."""
+
+    def __init__(self, score: Callable[[Answer], float | None]) -> None:
+        self._score = score
+
+    async def grade(self, problem: TrainingProblem, answer: Answer) -> Reward:
+        return Reward(score=self._score(answer), reason="said", holdout=None, seconds=0.0)
 
 
 class Unseeded:
@@ -198,6 +209,17 @@ def recipe(model: Path, changes: Sequence[str] = ()) -> Recipe:
     for change in changes:
         apply_change(said, change)
     return recipe_of(said, source="tiny.toml")
+
+
+def drive(made: Setup) -> list[dict[str, Any]]:
+    """Run to the end; the log's rows."""
+    asyncio.run(run(made))
+    return list(read_log(made.folder))
+
+
+def of_type(rows: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """Those rows of a log."""
+    return [row for row in rows if row["type"] == name]
 
 
 def main(words: Sequence[str]) -> None:
