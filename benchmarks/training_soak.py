@@ -10,6 +10,7 @@ laid through the samples; flat means that along it memory drifts by less than on
 """
 
 import contextlib
+import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +70,9 @@ def main() -> None:
 
 def show(report: Report, part: str, samples: Sequence[Sample]) -> None:
     """Print where one process went."""
-    found = drift(samples)
+    found, mib = drift(samples), [sample.resident_bytes / 2**20 for sample in samples]
+    tenths = (mib[len(mib) * tenth // 10 : len(mib) * (tenth + 1) // 10] for tenth in range(10))
+    print(f"  {part}, MiB by tenths:", *(f"{statistics.median(tenth):.0f}" for tenth in tenths))
     report.figure(f"{part}: median of the first quarter after warm-up", [found.first_mib], "MiB")
     report.figure(f"{part}: median of the last quarter", [found.last_mib], "MiB")
     report.figure(f"{part}: drift along the line", [found.percent], "%", at_most=1)

@@ -16,6 +16,7 @@ from vllm.distributed.weight_transfer.base import (
 )
 from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
 
+from server.own_pages import own_pages
 from server.weight_folder import FOLDER_BACKEND
 
 PROBE_TOKENS = 16
@@ -124,9 +125,10 @@ class WorkerExtension:
         lying, and every later call would be answered with the reply of the one before.
         """
         try:
-            self.start_weight_update()
-            self.update_weights({"folder": folder, "files": files})
-            self.finish_weight_update()
+            with own_pages():
+                self.start_weight_update()
+                self.update_weights({"folder": folder, "files": files})
+                self.finish_weight_update()
         except Exception as error:  # noqa: BLE001  # the reply is the report
             return f"{type(error).__name__}: {error}"
         return ""
