@@ -14,7 +14,9 @@ KEEPS_FREED = "glibc.malloc.mmap_max=0"
 """In GLIBC_TUNABLES: no piece, however large, has pages of its own."""
 
 _MMAP_THRESHOLD, _MMAP_MAX = -3, -4  # malloc.h
-_LARGE_BYTES, _MOST_PIECES = 128 * 1024, 65536  # glibc's own numbers
+_LARGE_BYTES = 8 * 2**20
+"""Smaller ones find a place on the heap, whose pages need not be filled with zeros while users wait."""
+_MOST_PIECES = 65536  # glibc's own number
 
 
 @contextmanager
