@@ -158,8 +158,11 @@ class LitellmCompleter:
         await self._litellm.close_litellm_async_clients()
         if self._connections is not None:
             self._litellm.aclient_session = None
-            # litellm keeps clients that use them for minutes, and would give them out again.
-            self._litellm.in_memory_llm_clients_cache.flush_cache()
+            # litellm keeps the clients that use them for minutes, and would give them out again.
+            kept = self._litellm.in_memory_llm_clients_cache
+            for key, client in list(kept.cache_dict.items()):
+                if getattr(client, "_client", None) is self._connections:
+                    kept.delete_cache(key)
             await self._connections.aclose()
             self._connections = None
 

@@ -1,6 +1,9 @@
 """Before any test: our import names are ours, and tests that this machine cannot run say so."""
 
+import asyncio
 import importlib.util
+import inspect
+import os
 import pathlib
 import shutil
 import sys
@@ -17,6 +20,8 @@ PARTS = ("deploy", "evaluator", "sandbox", "server", "trainer")
 
 def pytest_configure() -> None:
     """Refuse to run when one of our generic import names belongs to somebody else."""
+    # Else litellm's import asks the network for prices, and again, and again.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     for part in PARTS:
         ours = ROOT / part / "__init__.py"
         spec = importlib.util.find_spec(part)
@@ -58,6 +63,23 @@ def _load(name: str) -> Any:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def litellm() -> Iterator[Any]:
+    """The module, if it is here; what it holds open for its next calls is closed after the test."""
+    module = pytest.importorskip("litellm")
+    # It takes the thread's event loop even where nothing is awaited, and would make one of its own.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield module
+    asyncio.set_event_loop(None)
+    loop.close()
+    kept = module.in_memory_llm_clients_cache
+    for client in list(kept.cache_dict.values()):
+        if not inspect.iscoroutinefunction(getattr(client, "close", None)):
+            client.close()
+    kept.flush_cache()
 
 
 @pytest.fixture

@@ -1,17 +1,17 @@
 """litellm as a client: what Aider, OpenHands and our own evaluator speak through."""
 
+from typing import Any
+
 import pytest
 
 from deploy.launch import Launched
-
-litellm = pytest.importorskip("litellm")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # litellm's and pydantic's own, in their code
 HELLO = [{"role": "user", "content": "hello"}]
 
 
 @pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
-def test_chat_streamed_and_not(server: Launched, provider: str) -> None:
+def test_chat_streamed_and_not(litellm: Any, server: Launched, provider: str) -> None:
     asked = {
         "model": f"{provider}/scripted",
         "messages": HELLO,
@@ -27,7 +27,7 @@ def test_chat_streamed_and_not(server: Launched, provider: str) -> None:
     assert text.startswith(answer.choices[0].message.content)
 
 
-def test_errors_are_litellms_own_classes(server: Launched) -> None:
+def test_errors_are_litellms_own_classes(litellm: Any, server: Launched) -> None:
     asked = {"messages": HELLO, "api_base": server.url, "num_retries": 0, "max_retries": 0}
     with pytest.raises(litellm.AuthenticationError):
         litellm.completion(model="openai/scripted", api_key="cl-wrong", **asked)

@@ -54,8 +54,7 @@ async def test_instructions_move_into_the_users_turn(
 
 
 @pytest.mark.filterwarnings("ignore")  # litellm's and pydantic's own, in their code
-def test_litellm_reads_the_reasoning(reasoning_server: Launched) -> None:
-    litellm = pytest.importorskip("litellm")
+def test_litellm_reads_the_reasoning(litellm: Any, reasoning_server: Launched) -> None:
     asked = {"api_base": reasoning_server.url, "api_key": reasoning_server.key, "num_retries": 0}
     answer = litellm.completion(model="hosted_vllm/deepcoder-tiny", **ASKED, **asked)
     whole = answer.choices[0].message.reasoning_content

@@ -1,7 +1,6 @@
 """litellm's side of the seam, against a real endpoint on loopback: the same answers, faults and words."""
 
 import gc
-import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,7 +8,6 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks the network for prices
 pytest.importorskip("litellm")
 
 from evaluator.completer import Completion, Sampling
