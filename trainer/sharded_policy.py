@@ -1,10 +1,10 @@
 """Weights in training spread over the ranks of torchrun by FSDP2: NCCL on GPUs, gloo on CPUs.
 
 Every rank makes the same calls with the same samples, and each finds its own share of them. Masters,
-moments and gradients are float32 and lie in parts, as does what is frozen, in bfloat16; a layer is gathered in bfloat16 for as long as it
-works, and gradients are reduced in float32. A micro-batch too few on one rank would hang the others, so
-the deal gives all of them equally many. Rank 0 alone reads the weights: no machine holds them once for
-each of its ranks.
+moments and gradients are float32 and lie in parts, and so does what is frozen, as the work has it; a
+layer is gathered in bfloat16 for as long as it works, and gradients are reduced in float32. A micro-batch
+too few on one rank would hang the others, so the deal gives all of them equally many. Rank 0 alone reads
+the weights: no machine holds them once for each of its ranks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,7 +199,8 @@ class ShardedPolicy(Learner):
         """Raise on every rank what one of them met, the first one's if there are several."""
         heard: list[Any] = [None] * self._num_ranks
         dist.all_gather_object(heard, failure and (type(failure), str(failure)))
-        for kind, message in filter(None, heard):
+        if met := next(filter(None, heard), None):
+            kind, message = met
             raise kind(message) from failure
 
     def _gradients(self) -> list[Tensor]:
